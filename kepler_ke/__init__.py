@@ -1,0 +1,1 @@
+"""KEPLER: text encoders as inductive knowledge-embedding models. Main path: train.py."""

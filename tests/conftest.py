@@ -1,0 +1,25 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Real dumps and graphs where there are some: WIKIDATA5M_TEST_DATA, or beside the project."""
+    place = Path(os.environ.get("WIKIDATA5M_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not place.is_dir():
+        pytest.skip(f"no real data at {place}; set WIKIDATA5M_TEST_DATA")
+    return place
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress lines have no place in test output."""
+    monkeypatch.setenv("WIKIDATA5M_PROGRESS", "off")

@@ -1,0 +1,69 @@
+"""Typed, strict configuration: a dataclass, a YAML file, and `--set key=value`. Imports errors."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from wikidata5m.errors import ConfigError
+
+Config = TypeVar("Config")
+
+
+def load_config(
+    cls: type[Config], file: Path | None = None, overrides: Iterable[str] = ()
+) -> Config:
+    """Build `cls` from its defaults, then `file` (YAML), then `overrides` ("train.lr=1e-3").
+
+    Raises ConfigError on an unknown key (with the closest known one), a value of the wrong type, or
+    one that the class's own checks refuse.
+    """
+    values = _read_yaml(file) if file else {}
+    for override in overrides:
+        _apply(values, override)
+    _refuse_unknown(cls, values, where=str(file) if file else "--set")
+    try:
+        # strict=False reads "1e-3", which YAML 1.1 takes for a string, as a number.
+        return msgspec.convert(values, cls, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{file or 'configuration'}: {error}") from None
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}; check the path") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file}: not YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{file}: expected `key: value` lines")
+    return values
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {override}: expected key=value, as in --set epochs=10")
+    *parents, leaf = path.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+    values[leaf] = yaml.safe_load(text)
+
+
+def _refuse_unknown(cls: Any, values: Mapping[str, Any], where: str, prefix: str = "") -> None:
+    known = typing.get_type_hints(cls)
+    for key, value in values.items():
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {prefix}{close[0]}?" if close else f"known: {', '.join(known)}"
+            raise ConfigError(f"{where}: unknown setting {prefix}{key}; {hint}")
+        if dataclasses.is_dataclass(known[key]) and isinstance(value, Mapping):
+            _refuse_unknown(known[key], value, where, prefix=f"{prefix}{key}.")

@@ -1,0 +1,162 @@
+"""Command-line habits in one place: results on stdout, logs and progress on stderr, shared options.
+
+Imports errors. Cheap to import: rich and ujson are loaded when something is printed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Progress(Protocol):
+    """Told the absolute amount done, and a note such as the current loss."""
+
+    def __call__(self, done: int, note: str = "", /) -> None:
+        """Show that `done` units are finished."""
+
+
+LOG_SECONDS = 15.0
+"""How often progress prints a line where stderr is no terminal."""
+
+
+def json_option(command: Command) -> Command:
+    """Add --json: one JSON object on stdout in place of text."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+
+
+def output_options(command: Command) -> Command:
+    """Add --out, --resume and --overwrite."""
+    for option in (
+        click.option("--overwrite", is_flag=True, help="Replace what the output folder holds."),
+        click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped."),
+        click.option(
+            "--out", required=True, type=click.Path(path_type=Path), help="Output folder."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def log(message: str) -> None:
+    """Say something on stderr."""
+    click.echo(message, err=True)
+
+
+def emit(result: Mapping[str, Any], *, as_json: bool, text: str = "") -> None:
+    """Print a command's result on stdout: the object as JSON, or `text`."""
+    if as_json:
+        import ujson  # noqa: PLC0415 - keeps `--help` light
+
+        click.echo(ujson.dumps(result, ensure_ascii=False, escape_forward_slashes=False))
+    elif text:
+        click.echo(text)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table; numbers are right-aligned and grouped by thousands."""
+    numeric = [
+        bool(rows) and all(isinstance(row[i], int | float) for row in rows)
+        for i in range(len(header))
+    ]
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(3, *(len(row[i]) for row in [header, *cells])) for i in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = (
+            text.rjust(width) if right else text.ljust(width)
+            for text, width, right in zip(row, widths, numeric, strict=True)
+        )
+        return f"| {' | '.join(padded)} |"
+
+    rule = "|".join(
+        "-" * (width + 1) + (":" if right else "-")
+        for width, right in zip(widths, numeric, strict=True)
+    )
+    return "\n".join([line(header), f"|{rule}|", *(line(row) for row in cells)])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.4f}" if abs(value) < 100 else f"{value:,.1f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+@contextmanager
+def progress(what: str, total: int | None, unit: str) -> Iterator[Progress]:
+    """Show progress with rate and ETA on stderr; the yielded function takes (done, note='').
+
+    `done` is the absolute amount in `unit`. On a terminal a bar; elsewhere a line now and then.
+    """
+    if os.environ.get("WIKIDATA5M_PROGRESS") == "off":
+        yield _silent
+    elif sys.stderr.isatty():
+        yield from _bar(what, total, unit)
+    else:
+        yield from _lines(what, total, unit)
+
+
+def _silent(_done: int, _note: str = "") -> None:
+    """Show nothing."""
+
+
+def _bar(what: str, total: int | None, unit: str) -> Iterator[Progress]:
+    from rich import progress as rich_progress  # noqa: PLC0415 - keeps `--help` light
+    from rich.console import Console  # noqa: PLC0415
+
+    columns = (
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TextColumn(f"{unit} {{task.fields[rate]}}"),
+        rich_progress.TimeElapsedColumn(),
+        rich_progress.TextColumn("ETA"),
+        rich_progress.TimeRemainingColumn(),
+        rich_progress.TextColumn("{task.fields[note]}"),
+    )
+    start = time.monotonic()
+    with rich_progress.Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total, note="", rate="")
+
+        def update(done: int, note: str = "") -> None:
+            rate = done / max(time.monotonic() - start, 1e-9)
+            bar.update(task, completed=done, note=note, rate=f"{rate:,.0f}/s")
+
+        yield update
+
+
+def _lines(what: str, total: int | None, unit: str) -> Iterator[Progress]:
+    start = last = time.monotonic()
+    done_last, note_last = 0, ""
+
+    def update(done: int, note: str = "") -> None:
+        nonlocal last, done_last, note_last
+        done_last, note_last = done, note
+        now = time.monotonic()
+        if now - last >= LOG_SECONDS:
+            last = now
+            rate = done / (now - start)
+            left = f", ETA {_duration((total - done) / rate)}" if total and rate else ""
+            share = f"{done:,} of {total:,}" if total else f"{done:,}"
+            log(f"{what}: {share} {unit}, {rate:,.0f}/s{left} {note}".rstrip())
+
+    yield update
+    seconds = time.monotonic() - start
+    log(f"{what}: {done_last:,} {unit} in {_duration(seconds)} {note_last}".rstrip())
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

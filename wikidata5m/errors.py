@@ -1,0 +1,64 @@
+"""Errors a user can act on. Imports nothing of the project.
+
+    Wikidata5MError           every expected failure; the CLI prints it in one line and exits with 1
+    ├── InputError            a file that cannot be read as what it should be; names file and place
+    ├── OutputExistsError     an output folder that is not empty
+    ├── DatasetError          a dataset folder that is incomplete, or breaks an invariant
+    ├── ConfigError           an unknown or ill-typed setting
+    └── MissingExtraError     an optional dependency that is not installed
+
+Each message says what was found, what was expected, and what to do about it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = [
+    "ConfigError",
+    "DatasetError",
+    "InputError",
+    "MissingExtraError",
+    "OutputExistsError",
+    "Wikidata5MError",
+]
+
+
+class Wikidata5MError(Exception):
+    """An expected failure, told in one line that names the fix."""
+
+
+class InputError(Wikidata5MError):
+    """`path` is not what it should be: at `where` (line, byte offset), `problem`; do `fix`."""
+
+    def __init__(self, path: Path | str, problem: str, *, fix: str, where: str = "") -> None:
+        self.path, self.problem, self.fix, self.where = str(path), problem, fix, where
+        super().__init__(path, problem, fix, where)
+
+    def __str__(self) -> str:
+        place = f"{self.path}, {self.where}" if self.where else self.path
+        return f"{place}: {self.problem}; {self.fix}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments need help to cross a process boundary.
+        return (_input_error, (self.path, self.problem, self.fix, self.where))
+
+
+def _input_error(path: str, problem: str, fix: str, where: str) -> InputError:
+    return InputError(path, problem, fix=fix, where=where)
+
+
+class OutputExistsError(Wikidata5MError):
+    """The output folder already holds something, and neither resuming nor overwriting was asked."""
+
+
+class DatasetError(Wikidata5MError):
+    """A dataset folder is incomplete, was changed after it was written, or breaks an invariant."""
+
+
+class ConfigError(Wikidata5MError):
+    """A setting is unknown, of the wrong type, or out of range."""
+
+
+class MissingExtraError(Wikidata5MError):
+    """A command needs an optional dependency; the message holds the pip command that brings it."""

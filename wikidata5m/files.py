@@ -1,0 +1,100 @@
+"""Files written whole or not at all, and the one Parquet writer. Imports errors and schema.
+
+A file or folder lands under a temporary name beside its place and is renamed when complete, so that
+whatever carries its final name can be trusted after a kill.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ujson
+
+from wikidata5m.errors import InputError, OutputExistsError
+
+ROW_GROUP = 1 << 20
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary sibling of `path` to write to; it becomes `path` when the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as indented JSON with keys in the order given."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(
+            ujson.dumps(value, indent=2, ensure_ascii=False, escape_forward_slashes=False) + "\n",
+            encoding="utf-8",
+        )
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """Read a JSON object. Raises InputError when the file is missing or holds no object."""
+    try:
+        value = ujson.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(path, error.strerror or "unreadable", fix="check the path") from None
+    except ValueError as error:
+        raise InputError(path, f"not JSON ({error})", fix="write the file again") from None
+    if not isinstance(value, dict):
+        raise InputError(path, "not a JSON object", fix="write the file again")
+    return value
+
+
+def write_parquet(table: pa.Table | pl.DataFrame, schema: pa.Schema, path: Path) -> None:
+    """Write `table` under `schema`: zstd-3, a dictionary on the relation column alone.
+
+    Dictionaries on the other columns make the file larger (docs/decisions/0002-parquet-layout.md).
+    """
+    arrow = table.to_arrow() if isinstance(table, pl.DataFrame) else table
+    with atomic_path(path) as temporary:
+        pq.write_table(
+            arrow.select(schema.names).cast(schema),
+            temporary,
+            compression="zstd",
+            compression_level=3,
+            use_dictionary=["relation"] if "relation" in schema.names else False,
+            row_group_size=ROW_GROUP,
+        )
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def claim_output(path: Path, *, overwrite: bool = False, resume: bool = False) -> None:
+    """Make the output folder `path`, empty unless `resume`.
+
+    Raises OutputExistsError when it holds something and neither flag is set: results are never
+    overwritten unasked.
+    """
+    if path.exists() and not path.is_dir():
+        raise OutputExistsError(f"{path}: is a file; name another output folder")
+    if path.exists() and any(path.iterdir()) and not resume:
+        if not overwrite:
+            raise OutputExistsError(
+                f"{path}: not empty; name another folder, or pass --overwrite to replace it"
+            )
+        shutil.rmtree(path)
+    path.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,128 @@
+"""Provenance of a dataset: sources, configuration, seed, counts, drops by reason, file hashes.
+
+Imports errors, files and schema.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wikidata5m import schema
+from wikidata5m.errors import DatasetError
+from wikidata5m.files import read_json, sha256, write_json
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRecord:
+    """One file of the dataset, by its path relative to the dataset folder."""
+
+    bytes: int
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Everything needed to say what a dataset is and whether it is intact."""
+
+    name: str
+    created: str
+    """UTC, ISO 8601. The only field that differs between two identical builds."""
+    sources: tuple[dict[str, Any], ...]
+    """Each input file: role, path, bytes, SHA-256."""
+    config: dict[str, Any]
+    """The resolved configuration, seed included."""
+    counts: dict[str, int]
+    drops: dict[str, int]
+    """How many records each reason of schema.DROP_MEANING took."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know before trusting a number, in plain sentences."""
+    files: dict[str, FileRecord] = field(default_factory=dict)
+    software: dict[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def save(self, folder: Path) -> None:
+        """Write manifest.json: the last act of a build, so its presence means complete."""
+        write_json(folder / schema.MANIFEST, asdict(self))
+
+    @property
+    def dataset_hash(self) -> str:
+        """What identifies the content: the hash of entities, relations and triplets together."""
+        parts = (
+            self.files[name].sha256 for name in (schema.ENTITIES, schema.RELATIONS, schema.TRIPLETS)
+        )
+        return "-".join(part[:16] for part in parts)
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read DATASET/manifest.json. Raises DatasetError when it is absent or of another format."""
+    path = folder / schema.MANIFEST
+    if not path.is_file():
+        raise DatasetError(
+            f"{folder}: no {schema.MANIFEST}, so this is no complete dataset folder; "
+            "name one that `wikidata5m build` wrote, or finish the build"
+        )
+    try:
+        manifest = msgspec.convert(read_json(path), Manifest)
+    except msgspec.ValidationError as error:
+        raise DatasetError(f"{path}: {error}; build the dataset again") from None
+    if manifest.format != FORMAT:
+        raise DatasetError(
+            f"{path}: dataset format {manifest.format}, this version reads {FORMAT}; "
+            "upgrade wikidata5m or build the dataset again"
+        )
+    return manifest
+
+
+def describe_source(role: str, path: Path) -> dict[str, Any]:
+    """Record an input file by role, path, size and hash."""
+    return {"role": role, "path": str(path), "bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def hash_files(folder: Path, rows: Mapping[str, int]) -> dict[str, FileRecord]:
+    """Record the files that `rows` names, by path relative to `folder`."""
+    return {
+        name: FileRecord(bytes=path.stat().st_size, sha256=sha256(path), rows=count)
+        for name, count in rows.items()
+        for path in [folder / name]
+    }
+
+
+def check_files(folder: Path, manifest: Manifest) -> list[str]:
+    """Compare the folder with the manifest; return one sentence per breach."""
+    breaches = []
+    for name, record in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            breaches.append(f"{name}: missing")
+        elif path.stat().st_size != record.bytes:
+            breaches.append(
+                f"{name}: {path.stat().st_size:,} bytes, manifest says {record.bytes:,}"
+            )
+        elif sha256(path) != record.sha256:
+            breaches.append(f"{name}: SHA-256 differs from the manifest")
+    present = {path.relative_to(folder) for path in folder.rglob("*.parquet")}
+    # Hidden folders hold the leavings of an interrupted build, which belong to no dataset.
+    extra = {p.as_posix() for p in present if p.parts[0][0] != "."} - set(manifest.files)
+    return breaches + [f"{name}: not in the manifest" for name in sorted(extra)]
+
+
+def software() -> dict[str, str]:
+    """The versions that made a dataset."""
+    names = ("wikidata5m", "polars", "pyarrow", "mwparserfromhell")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,111 @@
+"""What a dataset folder holds: file names, columns, Arrow schemas, closed vocabularies.
+
+The only place where column names are spelled. Imports pyarrow alone.
+
+    DATASET/
+      manifest.json           where it came from, counts, drops by reason, hashes of every file
+      entities.parquet        one row per entity; the row number is the entity's index
+      descriptions/*.parquet  entity index -> text
+      relations.parquet       one row per relation; the row number is the relation's index
+      classes.parquet         labels of the classes that `types` names
+      triplets.parquet        head, relation, tail as indices, sorted and unique
+      transductive/{train,valid,test}.parquet
+      inductive/{train,valid,test}.parquet
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, get_args
+
+import pyarrow as pa
+
+Setting = Literal["transductive", "inductive"]
+Part = Literal["train", "valid", "test"]
+SETTINGS: Final[tuple[Setting, ...]] = get_args(Setting)
+PARTS: Final[tuple[Part, ...]] = get_args(Part)
+
+ItemDrop = Literal["no_page", "page_missing", "short_lead", "duplicate_item"]
+StatementDrop = Literal[
+    "deprecated",
+    "no_value",
+    "some_value",
+    "not_an_item",
+    "head_not_kept",
+    "tail_not_kept",
+    "relation_without_page",
+    "duplicate_statement",
+]
+PageDrop = Literal["other_namespace", "page_too_large", "duplicate_page"]
+SplitDrop = Literal["inductive_border"]
+
+DROP_MEANING: Final[dict[str, str]] = {
+    "no_page": "item without a page in this Wikipedia",
+    "page_missing": "item whose page is not in the Wikipedia dump",
+    "short_lead": "item whose page's first section has too few words",
+    "duplicate_item": "older revision of an item that occurs again",
+    "deprecated": "statement of deprecated rank",
+    "no_value": "statement that says there is no value",
+    "some_value": "statement that says the value is unknown",
+    "not_an_item": "statement whose value is not an item (a string, a date, a property, ...)",
+    "head_not_kept": "statement about an item that was not kept",
+    "tail_not_kept": "statement whose value is an item that was not kept",
+    "relation_without_page": "statement of a property with an empty page, or none",
+    "duplicate_statement": "statement that repeats a triplet",
+    "other_namespace": "page outside the article namespace",
+    "page_too_large": "page whose first section exceeds the length cap",
+    "duplicate_page": "repeated page of the same title",
+    "inductive_border": "triplet between two parts of the inductive split",
+}
+
+MANIFEST: Final = "manifest.json"
+ENTITIES: Final = "entities.parquet"
+RELATIONS: Final = "relations.parquet"
+CLASSES: Final = "classes.parquet"
+TRIPLETS: Final = "triplets.parquet"
+DESCRIPTIONS: Final = "descriptions"
+
+
+def split_file(setting: Setting, part: Part) -> str:
+    """The file of one part of a split, relative to the dataset folder."""
+    return f"{setting}/{part}.parquet"
+
+
+_TEXTS = pa.list_(pa.string())
+
+ENTITY_SCHEMA: Final = pa.schema(
+    [
+        pa.field("entity", pa.string(), nullable=False),
+        pa.field("label", pa.string(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("types", _TEXTS, nullable=False),
+        pa.field("aliases", _TEXTS, nullable=False),
+        pa.field("disambiguation", pa.bool_(), nullable=False),
+    ]
+)
+DESCRIPTION_SCHEMA: Final = pa.schema(
+    [
+        pa.field("index", pa.int32(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+    ]
+)
+RELATION_SCHEMA: Final = pa.schema(
+    [
+        pa.field("relation", pa.string(), nullable=False),
+        pa.field("label", pa.string(), nullable=False),
+        pa.field("description", pa.string(), nullable=False),
+        pa.field("aliases", _TEXTS, nullable=False),
+    ]
+)
+CLASS_SCHEMA: Final = pa.schema(
+    [
+        pa.field("class", pa.string(), nullable=False),
+        pa.field("label", pa.string(), nullable=False),
+    ]
+)
+TRIPLET_SCHEMA: Final = pa.schema(
+    [
+        pa.field("head", pa.int32(), nullable=False),
+        pa.field("relation", pa.int32(), nullable=False),
+        pa.field("tail", pa.int32(), nullable=False),
+    ]
+)
