@@ -113,12 +113,9 @@ def _check_dumps(source: BuildInput) -> None:
     ):
         start = head(path).lstrip()
         if not start.startswith(marks):
-            found = (
-                "an XML dump" if start.startswith(b"<") else "JSON" if marks[0] != b"[" else "text"
-            )
             raise InputError(
                 path,
-                f"{found}, not {role}",
+                f"{_sniff(start)}, not {role}",
                 where="line 1",
                 fix=f"give {flag} a file that starts with {marks[0].decode()}",
             )

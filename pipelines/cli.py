@@ -5,19 +5,26 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from wikidata5m.console import emit, json_option, log, output_options, progress, table
 
+if TYPE_CHECKING:
+    from pipelines.world import Compression
+
 EXISTING = click.Path(path_type=Path)
+WORKERS = click.option(
+    "--workers", type=click.IntRange(1), help="Processes.  [default: one per core]"
+)
 
 
 @click.command()
 @click.option("--wikidata", required=True, type=EXISTING, help="Wikidata JSON dump (.bz2, .gz).")
 @click.option("--wikipedia", required=True, type=EXISTING, help="Wikipedia XML dump (.bz2, .gz).")
 @output_options
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@WORKERS
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the splits.")
 @click.option("--config", "file", type=EXISTING, help="YAML with BuildConfig's settings.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
@@ -65,12 +72,35 @@ def build(
 
 
 @click.command()
-@click.option("--entities", type=click.IntRange(100, 5_000_000), default=20_000, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--entities",
+    type=click.IntRange(100, 5_000_000),
+    default=20_000,
+    show_default=True,
+    help="How many the built dataset has.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of names, facts and texts.")
 @click.option("--out", required=True, type=EXISTING, help="Output folder.")
 @click.option("--overwrite", is_flag=True, help="Replace what the output folder holds.")
+@WORKERS
+@click.option(
+    "--compression",
+    type=click.Choice(["bz2", "gz"]),
+    multiple=True,
+    default=["bz2"],
+    show_default=True,
+    help="May be given twice.",
+)
 @json_option
-def world(entities: int, seed: int, out: Path, overwrite: bool, as_json: bool) -> None:
+def world(
+    entities: int,
+    seed: int,
+    out: Path,
+    overwrite: bool,
+    workers: int | None,
+    compression: tuple[Compression, ...],
+    as_json: bool,
+) -> None:
     """Write a synthetic world as real-format dumps, with the dataset that they must give.
 
     For trials, tests and measurements at any scale without a download.
@@ -87,6 +117,12 @@ def world(entities: int, seed: int, out: Path, overwrite: bool, as_json: bool) -
     config = WorldConfig(entities=entities, seed=seed)
     claim_output(out, overwrite=overwrite)
     with progress("world", entities, "entities") as update:
-        files = write_world(config, out, on_progress=update)
-    written = {name: str(path) for name, path in asdict(files).items()}
+        files = write_world(
+            config,
+            out,
+            workers=workers or os.cpu_count() or 1,
+            compressions=compression,
+            on_progress=lambda done, total: update(done * entities // total),
+        )
+    written = {name: str(path) for name, path in asdict(files).items() if path}
     emit(written, as_json=as_json, text=table(["file", "path"], list(written.items())))

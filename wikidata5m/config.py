@@ -55,6 +55,8 @@ def _apply(values: dict[str, Any], override: str) -> None:
     *parents, leaf = path.split(".")
     for parent in parents:
         values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"--set {override}: {parent} is one value, not a group of settings")
     values[leaf] = yaml.safe_load(text)
 
 

@@ -39,7 +39,7 @@ PageDrop = Literal["other_namespace", "page_too_large", "duplicate_page"]
 SplitDrop = Literal["inductive_border"]
 
 DROP_MEANING: Final[dict[str, str]] = {
-    "no_page": "item without a page in this Wikipedia",
+    "no_page": "line of an item without a page in this Wikipedia",
     "page_missing": "item whose page is not in the Wikipedia dump",
     "short_lead": "item whose page's first section has too few words",
     "duplicate_item": "older revision of an item that occurs again",

@@ -1,0 +1,222 @@
+"""The build end to end: against the truth of invented and real dumps, on bad input, resumed."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import ujson
+from click.testing import CliRunner
+
+from pipelines.build import WORK, BuildConfig, BuildInput, build
+from pipelines.world import WorldConfig, write_world
+from tests.pipelines.checker import check_inductive, check_transductive
+from wikidata5m import load
+from wikidata5m.cli import main
+from wikidata5m.dataset import Dataset
+from wikidata5m.schema import PARTS
+from wikidata5m.verify import verify
+
+SEEDS = range(20)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    write_world(WorldConfig(entities=1000, seed=1), folder)
+    return folder
+
+
+def dumps(folder: Path, kind: str = "bz2") -> BuildInput:
+    return BuildInput(
+        wikidata=folder / f"wikidata.json.{kind}",
+        wikipedia=folder / f"enwiki.xml.{kind}",
+        workers=2,
+    )
+
+
+def triplets_as_strings(dataset: Dataset) -> set[tuple[str, str, str]]:
+    entity = dataset.entities["entity"].to_numpy()
+    relation = dataset.relations["relation"].to_numpy()
+    head, rel, tail = dataset.triplets().T
+    return set(zip(entity[head], relation[rel], entity[tail], strict=True))
+
+
+def assert_equals_truth(dataset: Dataset, truth: Path) -> None:
+    """Entities, texts, relations, classes, triplets and drops, each exactly."""
+    assert verify(dataset) == []
+    expected = pl.read_parquet(truth / "entities.parquet")
+    columns = ["entity", "label", "title", "types", "aliases"]
+    assert dataset.entities.select(columns).equals(expected.select(columns))
+    texts = dict(pl.read_parquet(truth / "descriptions.parquet").iter_rows())
+    found = dict(zip(dataset.entities["entity"], dataset.texts, strict=True))
+    wrong = {
+        entity: (found[entity], text) for entity, text in texts.items() if found[entity] != text
+    }
+    assert not wrong, f"{len(wrong)} of {len(texts)} texts differ: {next(iter(wrong.items()))}"
+    assert found.keys() == texts.keys()
+    for name in ("relations", "classes"):
+        assert getattr(dataset, name).equals(pl.read_parquet(truth / f"{name}.parquet"))
+    rows = set(pl.read_parquet(truth / "triplets.parquet").iter_rows())
+    assert triplets_as_strings(dataset) == rows
+    drops = ujson.loads((truth / "drops.json").read_text())
+    expected_drops = drops["items"] | drops["statements"]
+    assert {reason: dataset.manifest.drops[reason] for reason in expected_drops} == expected_drops
+
+
+@pytest.mark.parametrize("kind", ["bz2", "gz"])
+def test_a_built_world_equals_its_truth(world: Path, tmp_path: Path, kind: str) -> None:
+    build(dumps(world, kind), tmp_path / "data", BuildConfig())
+    assert_equals_truth(load(tmp_path / "data"), world / "truth")
+
+
+@pytest.mark.slow
+def test_a_world_of_20000_entities_equals_its_truth(tmp_path: Path) -> None:
+    write_world(WorldConfig(entities=20_000, seed=0), tmp_path / "world")
+    build(dumps(tmp_path / "world"), tmp_path / "data", BuildConfig())
+    assert_equals_truth(load(tmp_path / "data"), tmp_path / "world/truth")
+
+
+def test_real_facts_written_as_dumps_come_back_exactly(real_data: Path, tmp_path: Path) -> None:
+    folder = real_data / "fb15k-as-dumps"
+    source = BuildInput(
+        wikidata=folder / "wikidata.json.bz2", wikipedia=folder / "enwiki.xml.bz2", workers=2
+    )
+    build(source, tmp_path / "data", BuildConfig())
+    dataset = load(tmp_path / "data")
+    assert verify(dataset) == []
+    expected = gzip.decompress((folder / "expected.tsv.gz").read_bytes()).decode().splitlines()
+    assert triplets_as_strings(dataset) == {tuple(line.split("\t")) for line in expected}
+    assert dataset.num_entities == 14_034
+    for setting in ("transductive", "inductive"):
+        parts = {part: dataset.triplets(setting, part) for part in PARTS}
+        if setting == "transductive":
+            check_transductive(dataset.triplets(), parts)
+        else:
+            border = dataset.manifest.drops["inductive_border"]
+            check_inductive(dataset.triplets(), parts, border)
+
+
+def test_real_dumps_align_and_a_tiny_graph_gets_no_split(real_data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    arguments = [
+        "build",
+        "--wikidata",
+        str(real_data / "wikidata/union.json.bz2"),
+        "--wikipedia",
+        str(real_data / "wikipedia/enwiki-2016-excerpt.xml.bz2"),
+        "--out",
+        str(out),
+    ]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "no transductive split: 6 triplets are too few" in result.stdout
+    assert "no inductive split: 13 entities are too few" in result.stdout
+    dataset = load(out)
+    assert verify(dataset) == []
+    listed = (real_data / "aligned_pairs.tsv").read_text().splitlines()[1:]
+    expected = {tuple(line.split("\t")) for line in listed} | {("Q916", "Angola")}
+    assert set(dataset.entities.select("entity", "title").rows()) == expected
+    for title, text in zip(dataset.entities["title"], dataset.texts, strict=True):
+        assert title.split()[-1] in text.split(".")[0]
+        assert not any(mark in text for mark in ("{{", "}}", "[[", "]]", "<ref", "()", "( "))
+        assert len(text.split()) > 50
+
+
+def test_two_workers_and_other_ranges_give_the_same_bytes(world: Path, tmp_path: Path) -> None:
+    source = dumps(world)
+    one = build(source, tmp_path / "a", BuildConfig())
+    other = BuildInput(
+        wikidata=source.wikidata, wikipedia=source.wikipedia, workers=1, range_bytes=1 << 19
+    )
+    two = build(other, tmp_path / "b", BuildConfig())
+    assert one.files == two.files
+
+
+def test_an_interrupted_build_goes_on_where_it_stopped(world: Path, tmp_path: Path) -> None:
+    whole = build(dumps(world), tmp_path / "whole", BuildConfig())
+    broken = tmp_path / "broken"
+    shutil.copytree(world, broken)
+    intact = dumps(broken).wikipedia.read_bytes()
+    damaged = bytearray(intact)
+    damaged[len(damaged) // 2] ^= 0xFF
+    dumps(broken).wikipedia.write_bytes(damaged)
+    run = ["build", "--wikidata", str(broken / "wikidata.json.bz2")]
+    run += ["--wikipedia", str(broken / "enwiki.xml.bz2"), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, run)
+    assert result.exit_code == 1
+    assert "corrupt bzip2 block" in result.stderr
+    finished = list((tmp_path / "out" / WORK).glob("wikidata-*"))
+    assert finished
+    stamps = {path: path.stat().st_ino for path in finished}
+    dumps(broken).wikipedia.write_bytes(intact)
+    again = CliRunner().invoke(main, run)
+    assert again.exit_code == 1
+    assert "not empty" in again.stderr
+    other = CliRunner().invoke(main, [*run, "--resume", "--seed", "5"])
+    assert other.exit_code == 1
+    assert "begun with other dumps or settings" in other.stderr
+    assert {path: path.stat().st_ino for path in finished} == stamps
+    assert CliRunner().invoke(main, [*run, "--resume"]).exit_code == 0
+    assert load(tmp_path / "out").manifest.files == whole.files
+    assert not (tmp_path / "out" / WORK).exists()
+
+
+def test_bad_input_is_one_line_that_names_the_fix(world: Path, tmp_path: Path) -> None:
+    good = dumps(world)
+    cut_off = tmp_path / "cut.json.bz2"
+    cut_off.write_bytes(good.wikidata.read_bytes()[:-200])
+    half_line = tmp_path / "half.json.bz2"
+    lines = bz2.decompress(good.wikidata.read_bytes()).splitlines(keepends=True)
+    lines[5] = lines[5][: len(lines[5]) // 2] + b"\n"
+    half_line.write_bytes(bz2.compress(b"".join(lines[:50])))
+    occupied = tmp_path / "occupied"
+    occupied.mkdir()
+    (occupied / "mine.txt").write_text("precious")
+    absent = tmp_path / "absent.json.bz2"
+    fresh = tmp_path / "fresh"
+    cases = [
+        (absent, good.wikipedia, fresh, f"{absent}: no such file; check the path"),
+        (cut_off, good.wikipedia, fresh, "without its end mark; the file is cut off: download"),
+        (half_line, good.wikipedia, fresh, f"{half_line}, line 6: "),
+        (
+            good.wikipedia,
+            good.wikipedia,
+            fresh,
+            "line 1: an XML document, not a Wikidata JSON dump",
+        ),
+        (good.wikidata, good.wikidata, fresh, "line 1: JSON, not a Wikipedia XML dump"),
+        (good.wikidata, good.wikipedia, occupied, "not empty; name another folder, or pass"),
+    ]
+    for wikidata, wikipedia, out, message in cases:
+        run = ["build", "--wikidata", str(wikidata), "--wikipedia", str(wikipedia)]
+        result = CliRunner().invoke(main, [*run, "--out", str(out)])
+        assert result.exit_code == 1
+        assert result.stdout == ""
+        errors = [line for line in result.stderr.splitlines() if line.startswith("Error")]
+        assert len(errors) == 1
+        assert message in errors[0]
+        assert "Traceback" not in result.stderr
+        shutil.rmtree(fresh, ignore_errors=True)
+    assert [path.name for path in occupied.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_splits_of_a_world_hold_for_any_seed(world: Path, seed: int) -> None:
+    from pipelines.split import SplitConfig, inductive, transductive
+
+    truth = pl.read_parquet(world / "truth/triplets.parquet")
+    entities = {e: i for i, e in enumerate(sorted({*truth["head"], *truth["tail"]}))}
+    relations = {r: i for i, r in enumerate(sorted(set(truth["relation"])))}
+    rows = [(entities[h], relations[r], entities[t]) for h, r, t in truth.iter_rows()]
+    triplets = np.unique(np.array(rows, np.int32), axis=0)
+    result = transductive(triplets, SplitConfig(), seed)
+    check_transductive(triplets, result.parts)
+    result = inductive(triplets, len(entities), SplitConfig(), seed)
+    check_inductive(triplets, result.parts, result.border)
+    assert result.parts

@@ -1,0 +1,94 @@
+"""The front door: light, helpful, and honest with its exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import click
+import pytest
+import ujson
+from click.testing import CliRunner
+
+from tests.conftest import REPOSITORY
+from tests.datasets import make_dataset
+from wikidata5m.cli import main
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    for entry in entry_points(group="wikidata5m.commands"):
+        yield from walk(entry.name, entry.load())
+
+
+def walk(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from walk(f"{path} {name}", child)
+    else:
+        yield path, command
+
+
+ALL = dict(commands())
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_every_command_has_help_with_an_example_and_a_docs_page(path: str) -> None:
+    help_text = ALL[path].help or ""
+    assert f"wikidata5m {path}" in help_text.split("Example:")[1]
+    assert all(getattr(p, "help", "x") for p in ALL[path].params), "an option lacks help"
+    pages = "".join(page.read_text() for page in (REPOSITORY / "docs").rglob("*.md"))
+    assert f"wikidata5m {path}" in pages
+
+
+def test_help_loads_neither_torch_nor_polars() -> None:
+    script = (
+        "import sys\n"
+        "from click.testing import CliRunner\n"
+        "from wikidata5m.cli import main\n"
+        "result = CliRunner().invoke(main, ['-h'])\n"
+        "heavy = {'torch', 'transformers', 'polars', 'numpy', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "assert 'kepler' in result.output and result.exit_code == 0, result.output\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_mistyped_command_gets_the_closest_and_exit_code_2() -> None:
+    result = CliRunner().invoke(main, ["verfy", "x"])
+    assert result.exit_code == 2
+    assert "Did you mean 'verify'?" in result.output
+
+
+def test_an_expected_failure_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["stats", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"Error: {tmp_path}: no manifest.json")
+    assert result.stderr.count("\n") == 1
+
+
+def test_stats_show_and_verify_of_a_dataset(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data")
+    run = CliRunner().invoke
+    folder = str(dataset.path)
+    stats = run(main, ["stats", folder, "--json"], catch_exceptions=False)
+    result = ujson.loads(stats.stdout)
+    assert result["counts"]["triplets"] == len(dataset.triplets())
+    assert result["categories"][0]["label"] == "human"
+    text = run(main, ["stats", folder], catch_exceptions=False).stdout
+    assert "## Splits (Tables 1 and 3)" in text
+    entity = dataset.entities["entity"][0]
+    shown = ujson.loads(run(main, ["show", folder, entity, "--json"]).stdout)
+    assert shown["text"] == dataset.texts[0]
+    first = dataset.triplets()
+    assert shown["facts"] == int(((first[:, 0] == 0) | (first[:, 2] == 0)).sum())
+    assert dataset.texts[0] in run(main, ["show", folder, entity]).stdout
+    missing = run(main, ["show", folder, "Q99999999"])
+    assert missing.exit_code == 1
+    assert "no entity 'Q99999999'" in missing.stderr
+    verified = run(main, ["verify", folder], catch_exceptions=False)
+    assert verified.exit_code == 0
+    assert "intact" in verified.stdout

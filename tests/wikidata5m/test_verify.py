@@ -1,0 +1,94 @@
+"""verify() finds each kind of breach that can befall a dataset."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from tests.datasets import make_dataset
+from wikidata5m import schema
+from wikidata5m.cli import main
+from wikidata5m.dataset import Dataset, Triplets
+from wikidata5m.files import sha256, write_parquet
+from wikidata5m.manifest import FileRecord, load_manifest
+from wikidata5m.schema import Part, Setting
+from wikidata5m.verify import verify
+from wikidata5m.writer import as_table
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_dataset(tmp_path / "data").path
+
+
+def rewrite(
+    folder: Path, setting: Setting, part: Part, change: Callable[[Triplets], Triplets]
+) -> None:
+    """Change a part and let the manifest agree, so that only the invariant can tell."""
+    name = schema.split_file(setting, part)
+    triplets = change(Dataset(folder).triplets(setting, part))
+    write_parquet(as_table(triplets), schema.TRIPLET_SCHEMA, folder / name)
+    agree(folder, name, len(triplets))
+
+
+def agree(folder: Path, name: str, rows: int) -> None:
+    manifest = load_manifest(folder)
+    path = folder / name
+    record = FileRecord(bytes=path.stat().st_size, sha256=sha256(path), rows=rows)
+    dataclasses.replace(manifest, files=manifest.files | {name: record}).save(folder)
+
+
+def test_an_intact_dataset_has_no_breach(folder: Path) -> None:
+    assert verify(Dataset(folder)) == []
+
+
+def test_a_changed_a_missing_and_a_foreign_file_are_told(folder: Path) -> None:
+    data = bytearray((folder / schema.ENTITIES).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / schema.ENTITIES).write_bytes(data)
+    (folder / schema.TRIPLETS).unlink()
+    (folder / "stray.parquet").write_bytes(b"x")
+    with (folder / schema.RELATIONS).open("ab") as stream:
+        stream.write(b"more")
+    assert [breach.split(":")[0] for breach in verify(Dataset(folder))] == [
+        "entities.parquet",
+        "relations.parquet",
+        "triplets.parquet",
+        "stray.parquet",
+    ]
+    result = CliRunner().invoke(main, ["verify", str(folder)])
+    assert result.exit_code == 1
+    assert "SHA-256 differs" in result.stdout
+
+
+def test_a_triplet_in_two_parts_is_told(folder: Path) -> None:
+    train = Dataset(folder).triplets("transductive", "train")
+    rewrite(folder, "transductive", "test", lambda test: np.concatenate([test, train[:1]]))
+    assert "no partition" in " ".join(verify(Dataset(folder)))
+
+
+def test_a_test_entity_seen_in_inductive_training_is_told(folder: Path) -> None:
+    test = Dataset(folder).triplets("inductive", "test")
+    rewrite(folder, "inductive", "train", lambda train: np.concatenate([train, test[:1]]))
+    breaches = " ".join(verify(Dataset(folder)))
+    assert "train and test share 2 entities" in breaches
+    assert "parts and border" in breaches
+
+
+def test_a_relation_that_train_lacks_is_told(folder: Path) -> None:
+    relation = Dataset(folder).triplets("inductive", "test")[0, 1]
+    rewrite(folder, "inductive", "train", lambda train: train[train[:, 1] != relation])
+    assert "test has 1 relations that train lacks" in " ".join(verify(Dataset(folder)))
+
+
+def test_unsorted_and_repeated_triplets_are_told(folder: Path) -> None:
+    triplets = Dataset(folder).triplets()
+    triplets[0] = triplets[1]
+    write_parquet(as_table(triplets), schema.TRIPLET_SCHEMA, folder / schema.TRIPLETS)
+    agree(folder, schema.TRIPLETS, len(triplets))
+    assert "not sorted" in " ".join(verify(Dataset(folder)))
