@@ -136,14 +136,16 @@ _MAX_ROUNDS: Final = 4  # brackets inside brackets that empty one another
 
 def _repair(text: str) -> str:
     """Without empty brackets and stranded separators; '' when no letter or digit is left."""
-    begins_dropped = text.startswith(GAP)
     if _NEAR_GAP.search(text):
         for _ in range(_MAX_ROUNDS):
-            before, text = text, _EMPTIED.sub(GAP, text)
+            before = text
+            for _ in range(_MAX_ROUNDS):
+                text = _EMPTIED.sub(GAP, text)
             for pattern, replacement in _STEPS:
                 text = pattern.sub(replacement, text)
             if text == before:
                 break
+    begins_dropped = text.startswith(GAP)
     text = text.replace(GAP, "").strip()
     if begins_dropped:
         text = text.lstrip(",;:.) ")

@@ -16,6 +16,8 @@ from wikidata5m.schema import Part
 
 Ints = npt.NDArray[np.int64]
 TRAIN: Final = 0
+LEAST_ENTITIES: Final = 4
+"""An inductive part with fewer entities than this ranks nothing worth ranking."""
 PARTS: Final[dict[Part, int]] = {"train": TRAIN, "valid": 1, "test": 2}
 
 
@@ -102,7 +104,7 @@ def inductive(
     are dropped and counted. A subgraph is taken only while train keeps every relation.
     """
     size = min(config.inductive_entities, int(num_entities * config.max_share))
-    if size < config.subgraph_entities or not len(triplets_N3):
+    if size < LEAST_ENTITIES or not len(triplets_N3):
         return _none(f"no inductive split: {num_entities:,} entities are too few")
     graph = _Graph(triplets_N3, num_entities, config.hub_share)
     rng = np.random.default_rng(seed)

@@ -225,8 +225,11 @@ def _span(mark: str) -> Renderer:
 
 
 def _fraction(a: Args) -> str:
-    *whole, above, below = ["1", *a.filled()] if len(a.filled()) < 2 else a.filled()[-3:]
-    return " ".join([*whole, f"{above}/{below}"]) if a.filled() else ""
+    """{{frac|3|1|2}} is 3 1/2, {{frac|1|2}} is 1/2, {{frac|4}} is 1/4."""
+    if not (parts := a.filled()):
+        return ""
+    *whole, above, below = parts[-3:] if len(parts) > 1 else ["1", *parts]
+    return " ".join([*whole, f"{above}/{below}"])
 
 
 def _grouped(text: str) -> str:

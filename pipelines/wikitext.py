@@ -1,15 +1,29 @@
 """Wikitext -> the text a reader sees of it: of an article's first section, or of any piece.
 
-Imports languages, templates, repair. The steps, each linear in the length of the
-text: cut the first section; cut comments and tags; resolve links, templates and tables with one
-stack; then repair.py makes clean lines. Whatever is dropped leaves a GAP in its place until then.
-What shows nothing is matched but never collected, so nothing needs a parser or a time limit.
+Imports languages, templates, repair and mwparserfromhell. The steps, each linear in the length of
+the text: cut the first section; cut comments and tags; find the outermost links, templates and
+tables, drop those that show nothing, give the rest to mwparserfromhell and render what it finds;
+then repair.py makes clean lines. Whatever is dropped leaves a GAP in its place until then.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
+
+import mwparserfromhell
+from mwparserfromhell.nodes import (
+    ExternalLink,
+    HTMLEntity,
+    Node,
+    Tag,
+    Template,
+    Text,
+    Wikilink,
+)
+from mwparserfromhell.wikicode import Wikicode
 
 from pipelines.languages import WIKIS
 from pipelines.repair import GAP, finish, paragraphs
@@ -20,7 +34,10 @@ __all__ = ["MAX_LEAD_CHARS", "PageTooLarge", "is_disambiguation", "lead_text", "
 MAX_LEAD_CHARS: Final = 200_000
 """A longer first section is no lead but a page without headings, a list or a hostile page."""
 
-_MAX_DEPTH: Final = 24  # deeper constructs show nothing, for text is copied once per level
+_MAX_DEPTH: Final = 12  # deeper constructs show nothing
+_MAX_CHARS: Final = 20_000  # nor do longer ones
+_PEEK: Final = 100  # characters that hold a construct's name
+_LOOK_DOWN: Final = 6  # how many open constructs a closing mark may end at once
 _MAX_RESUMES: Final = 8  # dropped constructs that never close; after these the rest is dropped
 
 _COMMENT: Final = "\x01"
@@ -57,7 +74,7 @@ def plain_text(wikitext: str) -> str:
 
 
 _EXTERNAL_LINK: Final = re.compile(
-    r"\[(?:(?:(?:https?|ftps?|ircs?|news|git|svn):)?//|mailto:)[^\s\[\]<>|]++[ \t]*+([^\[\]\n]*+)\]",
+    r"\[(?:(?:(?:https?|ftps?|ircs?|news|git):)?//|mailto:)[^\s\[\]<>|]++[ \t]*+([^\[\]\n]*+)\]",
     re.IGNORECASE,
 )
 _MARKUP: Final = re.compile(r"\{[{|]|\}\}|\|\}|\[\[|\]\]")
@@ -71,11 +88,12 @@ def _label(link: re.Match[str]) -> str:
 # --- Disambiguation -------------------------------------------------------------------------
 
 _DISAMBIGUATION: Final = re.compile(
-    r"__DISAMBIG__|\{\{\s*(?:template:)?(?:"
-    r"(?:(?:airport|biology|call[ _]?sign|caselaw|chinese[ _]title|church|genus|geo|hospital|letter|"
-    r"human[ _]name|letter[-– _]number[ _]combination|mathematic(?:s|al)|military[ _]unit|music|"
-    r"number|opus[ _]number|phonetics|place[ _]name|portal|road|school|species[ _]latin[ _]name"
-    r"(?:[ _]abbreviation)?|station|synagogue|taxonom(?:y|ic[ _]authority)|wikipedia)[ _])?"
+    r"\{\{\s*(?:template:)?(?:"
+    r"(?:(?:airport|biology|call[ _]?sign|caselaw|chinese[ _]title|church|genus|geo|hospital|"
+    r"human[ _]name|letter|letter[-– _]number[ _]combination|mathematic(?:s|al)|military[ _]unit|"
+    r"music|number|opus[ _]number|phonetics|place[ _]name|portal|road|school|"
+    r"species[ _]latin[ _]name(?:[ _]abbreviation)?|station|synagogue|"
+    r"taxonom(?:y|ic[ _]authority)|wikipedia)[ _])?"
     r"(?:disambig|disambiguation|dab)(?:[ _](?:page|cleanup))?|"
     r"disamb?|dabclean|disambig-cleanup|hndis(?:[- ]cleanup)?|hndab|geo-?dis|geodab|mathdab|lndab|"
     r"numberdis|schooldis|roaddis|callsigndis|letterdis|letter-numbercombdisambig|mil-unit-dis|"
@@ -92,7 +110,7 @@ def is_disambiguation(wikitext: str) -> bool:
     {{given name}}, {{SIA}}, {{shipindex}}) are articles there and so here: their items are the
     tails of facts such as family name and given name.
     """
-    return _DISAMBIGUATION.search(wikitext) is not None
+    return "__DISAMBIG__" in wikitext or _DISAMBIGUATION.search(wikitext) is not None
 
 
 # --- First section --------------------------------------------------------------------------
@@ -149,7 +167,7 @@ _INLINE: Final = _words(
     "ins strike dfn mark ruby rb rt rp rtc time data wbr noinclude onlyinclude section td th "
     "caption tbody thead tfoot colgroup col nobr a"
 )
-_AS_TEXT: Final = str.maketrans({c: f"&#{ord(c)};" for c in "[]{}|<>'=*#:;_~-"})
+_AS_TEXT: Final = str.maketrans({c: f"&#{ord(c)};" for c in "[]{}|<>'=*:_~-"})
 
 
 def _cut_tags(text: str) -> str:
@@ -219,6 +237,12 @@ _CLOSINGS: Final = {
 _TOKEN: Final = re.compile(
     r"\{\{\{[^{}\n]*\}\}\}|\{\{|\}\}|\[\[|\]\]|\n[ \t:*#;]*\{\||\n[ \t]*\|\}(?!\})"
 )
+_MARK: Final = re.compile(r"\{\{(?:[^|{}\[\]\n]*\|)?|\}\}|\[\[|\]\]")
+_OPENING: Final = {"}}": "{{", "]]": "[[", "|}": "{|"}
+_PLAIN_LINK: Final = re.compile(r"\[\[([^\[\]{}|<>\n:#_]+)\]\]")
+_PIPED_LINK: Final = re.compile(
+    r"\[\[[^\[\]{}|<>\n:]+\|([^\[\]{}|<>\n]*[^\s\[\]{}|<>][^\[\]{}|<>\n]*)\]\]"
+)
 _NAME: Final = re.compile(r"[^|{}\[\]<>]*")
 _FUNCTIONS: Final = frozenset({"formatnum", "lc", "uc"})
 _NAMESPACE: Final = re.compile(r"[ \t]*([^|\[\]{}\n:]{1,40}):")
@@ -229,128 +253,133 @@ _DROPPED_LINKS: Final = WIKIS | _words(
 )
 
 
-class _Frame:
-    """An open construct: its opening token, place and name, and what it holds so far.
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """An outermost construct by its opening token; `depth` is how deep it nests."""
 
-    `parts` is None when the construct will show nothing: then it is only matched.
-    """
-
-    __slots__ = ("kind", "name", "parts", "render", "start")
-
-    def __init__(self, kind: str, start: int) -> None:
-        self.kind, self.start = kind, start
-        self.name = ""
-        self.render: Renderer | None = None
-        self.parts: list[str] | None = []
-
-    def add(self, shown: str) -> None:
-        """Take what a construct inside shows; its bars and equal signs split no parameters."""
-        if self.parts is not None:
-            if self.kind == "{{" and ("|" in shown or "=" in shown):
-                shown = shown.replace("|", "&#124;").replace("=", "&#61;")
-            self.parts.append(shown or GAP)
-
-
-class _Stack:
-    """The open constructs, outermost first; the first frame holds the result."""
-
-    def __init__(self) -> None:
-        self.frames = [_Frame("", 0)]
-        self.open = {"{{": 0, "[[": 0, "{|": 0}
-
-    @property
-    def top(self) -> _Frame:
-        return self.frames[-1]
-
-    def push(self, text: str, token: re.Match[str]) -> None:
-        frame = _Frame(token[0][-2:], token.start())
-        if self.top.parts is None or len(self.frames) > _MAX_DEPTH or frame.kind == "{|":
-            frame.parts = None
-        elif frame.kind == "{{":
-            found = _NAME.match(text, token.end())
-            name = normal_name(found[0] if found else "")
-            function = name.partition(":")[0]
-            frame.name = function if function in _FUNCTIONS else name
-            frame.render = renderer(frame.name)
-            frame.parts = None if frame.render is None else []
-        elif (space := _NAMESPACE.match(text, token.end())) is not None:
-            frame.parts = None if space[1].rstrip().lower() in _DROPPED_LINKS else []
-        self.frames.append(frame)
-        self.open[frame.kind] += 1
-
-    def close(self, kind: str) -> None:
-        """Close the innermost construct of this kind, and what was left open inside it."""
-        if not self.open[kind] or (kind == "[[" and self.top.kind != kind):
-            return
-        while self.top.kind != kind:
-            self.flatten()
-        frame = self.pop()
-        self.top.add(_shown(frame, in_link=self.top.kind == "[["))
-
-    def flatten(self) -> None:
-        """The innermost construct never closes: its text is text of the one around it."""
-        frame = self.pop()
-        text = "".join(frame.parts or ())
-        self.top.add(text if frame.kind == "[[" else text.partition("|")[2])
-
-    def pop(self) -> _Frame:
-        frame = self.frames.pop()
-        self.open[frame.kind] -= 1
-        return frame
+    kind: str
+    start: int
+    end: int
+    depth: int
 
 
 def _resolve(text: str) -> str:
     """Links, templates and tables replaced by what they show; unbalanced marks are gone."""
-    stack = _Stack()
-    _scan(text, 0, stack)
+    pieces: list[str] = []
+    done = 0
+    for span in _spans(text):
+        pieces += (
+            _MARK.sub("", text[done : span.start]),
+            _shown(text[span.start : span.end], span),
+        )
+        done = span.end
+    return "".join([*pieces, _MARK.sub("", text[done:])])
+
+
+def _spans(text: str) -> Iterator[_Span]:
+    """The outermost constructs in order. One that never closes ends with its line or paragraph."""
+    position = 0
     for _ in range(_MAX_RESUMES):
-        lowest = next((i for i, frame in enumerate(stack.frames) if frame.parts is None), 0)
-        if not lowest:
-            break
-        # Something dropped never closes: take it to end with its paragraph, a link with its line.
-        frame = stack.frames[lowest]
-        while len(stack.frames) > lowest:
-            stack.pop()
-        stack.top.add(GAP)
-        position = text.find("\n" if frame.kind == "[[" else "\n\n", frame.start + 1)
-        if position < 0:
-            break
-        _scan(text, position, stack)
-    while len(stack.frames) > 1:
-        stack.flatten()
-    return "".join(stack.top.parts or ())
+        stack: list[tuple[str, int]] = []
+        depth = 0
+        for token in _TOKEN.finditer(text, position):
+            mark = token[0][-2:]
+            if len(token[0]) > 4 and mark == "}}":
+                if not stack:
+                    yield _Span("argument", token.start(), token.end(), 1)
+            elif mark not in _OPENING:
+                stack.append((mark, token.start()))
+                depth = max(depth, len(stack))
+            elif any(kind == _OPENING[mark] for kind, _ in stack[-_LOOK_DOWN:]):
+                # What was left open inside ends with what holds it.
+                while stack[-1][0] != _OPENING[mark]:
+                    stack.pop()
+                kind, start = stack.pop()
+                if not stack:
+                    yield _Span(kind, start, token.end(), depth)
+                    position, depth = token.end(), 0
+        if not stack:
+            return
+        kind, start = stack[0]
+        position = _end_of_unclosed(text, kind, start)
+        yield _Span("unclosed", start, position, depth)
 
 
-def _scan(text: str, position: int, stack: _Stack) -> None:
-    """Feed the stack all tokens from `position` on, and the text between them."""
-    for token in _TOKEN.finditer(text, position):
-        if (parts := stack.top.parts) is not None:
-            parts.append(text[position : token.start()])
-        position = token.end()
-        mark = token[0][-2:]
-        if len(token[0]) > 4 and mark == "}}":
-            stack.top.add(GAP)
-        elif mark in stack.open:
-            stack.push(text, token)
-        elif mark == "|}":
-            stack.close("{|")
-            stack.top.add("\n" + GAP)
-        else:
-            stack.close("{{" if mark == "}}" else "[[")
-    if (parts := stack.top.parts) is not None:
-        parts.append(text[position:])
+def _end_of_unclosed(text: str, kind: str, start: int) -> int:
+    """How far a construct that never closes is dropped: of one that shows text, only its mark."""
+    inside = start + len("{{")
+    if kind == "[[" and not _is_dropped(text[inside : inside + _PEEK]):
+        return inside
+    if kind == "{{" and _renderer(text[inside : inside + _PEEK])[1]:
+        return text.find("|", inside) + 1 or len(text)
+    end = text.find("\n" if kind == "[[" else "\n\n", inside)
+    return len(text) if end < 0 else end
 
 
-def _shown(frame: _Frame, *, in_link: bool) -> str:
-    """What a closed construct shows; '' for nothing."""
-    if frame.parts is None:
-        return ""
-    head, bar, rest = "".join(frame.parts).partition("|")
-    if frame.kind == "[[":
-        return rest if rest.strip() else head.strip().removeprefix(":").replace("_", " ")
-    if frame.name == "!":
+def _shown(source: str, span: _Span) -> str:
+    """What one construct shows; GAP for nothing."""
+    if link := _PLAIN_LINK.fullmatch(source) or _PIPED_LINK.fullmatch(source):
+        return link[1]
+    if (
+        span.kind not in ("{{", "[[")
+        or span.depth > _MAX_DEPTH
+        or len(source) > _MAX_CHARS
+        or (span.kind == "{{" and _renderer(source[2:])[1] is None)
+        or (span.kind == "[[" and _is_dropped(source[2:]))
+    ):
+        return GAP
+    return _render(mwparserfromhell.parse(source, skip_style_tags=True), in_link=False)
+
+
+def _render(code: Wikicode, *, in_link: bool) -> str:
+    return "".join(_render_node(node, in_link=in_link) for node in code.nodes)
+
+
+def _render_node(node: Node, *, in_link: bool) -> str:
+    shown = ""
+    if isinstance(node, Text | HTMLEntity):
+        return _MARK.sub("", str(node))
+    if isinstance(node, Template):
+        shown = _render_template(node, in_link=in_link)
+    elif isinstance(node, Wikilink) and not _is_dropped(str(node.title)):
+        label = _render(node.text, in_link=True) if node.text is not None else ""
+        title = _render(node.title, in_link=True).strip().removeprefix(":").replace("_", " ")
+        shown = label if label.strip() else title
+    elif isinstance(node, ExternalLink) and not node.brackets:
+        shown = str(node.url)
+    elif isinstance(node, ExternalLink) and node.title is not None:
+        shown = _render(node.title, in_link=False)
+    elif isinstance(node, Tag) and node.contents is not None:
+        shown = _render(node.contents, in_link=in_link)
+    return shown or GAP
+
+
+def _render_template(node: Template, *, in_link: bool) -> str:
+    name, render = _renderer(str(node.name))
+    if name == "!":
         return "|" if in_link else "&#124;"
-    parts = rest.split("|") if bar else []
-    if frame.name in _FUNCTIONS and ":" in head:
-        parts.insert(0, head.partition(":")[2])
-    return frame.render(Args.parse(parts)) if frame.render else ""
+    if render is None:
+        return ""
+    values = [
+        (f"{parameter.name.strip()}=" if parameter.showkey else "")
+        + _render(parameter.value, in_link=False).replace("|", "&#124;").replace("=", "&#61;")
+        for parameter in node.params
+    ]
+    if name in _FUNCTIONS:
+        values.insert(0, _render(node.name, in_link=False).partition(":")[2])
+    return render(Args.parse(values))
+
+
+def _renderer(start: str) -> tuple[str, Renderer | None]:
+    """A template's name, and what renders it, from what follows its opening braces."""
+    found = _NAME.match(start)
+    name = normal_name(found[0] if found else "")
+    function = name.partition(":")[0]
+    name = function if function in _FUNCTIONS else name
+    return name, renderer(name)
+
+
+def _is_dropped(target: str) -> bool:
+    """Whether a link's target is a file, a category or a page in another language."""
+    space = _NAMESPACE.match(target)
+    return space is not None and space[1].rstrip().lower() in _DROPPED_LINKS
