@@ -1,0 +1,187 @@
+"""`wikidata5m bench ...` and `wikidata5m report`.
+
+Imports click, wikidata5m.console and wikidata5m.errors; everything heavy inside the commands.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wikidata5m.console import emit, json_option, output_options, table
+from wikidata5m.errors import ConfigError
+
+if TYPE_CHECKING:
+    from wikidata5m.schema import Part
+
+_FOLDER = click.Path(path_type=Path)
+
+
+@click.group()
+def bench() -> None:
+    """Train embedding models on a dataset and rank triplets with them.
+
+    \b
+    Example:
+      wikidata5m bench train dataset --model transe --out runs/transe
+      wikidata5m bench evaluate runs/transe
+    """
+
+
+@bench.command(name="list")
+@json_option
+def list_configs(*, as_json: bool) -> None:
+    """List the configurations that come with the package.
+
+    \b
+    Example:
+      wikidata5m bench list
+    """
+    from benchmarks.config import RunConfig, shipped
+    from wikidata5m.config import load_config
+
+    found = {name: load_config(RunConfig, path) for name, path in shipped().items()}
+    rows = [
+        [name, c.model.name, c.model.dim, c.loss.name, c.train.negatives, c.train.epochs]
+        for name, c in found.items()
+    ]
+    header = ["name", "model", "dim", "loss", "negatives", "epochs"]
+    configs = [dict(zip(header, row, strict=True)) for row in rows]
+    emit({"configs": configs}, as_json=as_json, text=table(header, rows))
+
+
+@bench.command()
+@click.argument("dataset", type=_FOLDER)
+@click.option("--model", help="transe or complex; also picks the shipped configuration.")
+@click.option("--config", help="A shipped configuration by name, or a YAML file.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override, as train.lr=0.2."
+)
+@click.option("--setting", type=click.Choice(["transductive", "inductive"]), help="Which split.")
+@click.option("--seed", type=int, help="Everything random follows from it.")
+@output_options
+@json_option
+def train(
+    *,
+    dataset: Path,
+    model: str | None,
+    config: str | None,
+    settings: tuple[str, ...],
+    setting: str | None,
+    seed: int | None,
+    out: Path,
+    resume: bool,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Train a model on DATASET; the run folder OUT holds its configuration, log and embeddings.
+
+    \b
+    Example:
+      wikidata5m bench train dataset --model complex --set train.epochs=20 --out runs/complex
+    """
+    from dataclasses import asdict
+
+    from benchmarks import run
+    from wikidata5m.files import claim_output
+
+    if model is None and config is None:
+        raise ConfigError("neither --model nor --config given; try --model transe")
+    overrides = list(settings)
+    overrides += [f"setting={setting}"] if setting else []
+    overrides += [f"seed={seed}"] if seed is not None else []
+    resolved = run.resolve(dataset, model=model, config=config, overrides=overrides)
+    claim_output(out, overwrite=overwrite, resume=resume)
+    summary = run.train(resolved, out, resume=resume)
+    last = summary.curve[-1]
+    mrr = "" if last.valid_mrr is None else f", valid MRR {last.valid_mrr:.4f}"
+    emit(
+        {"run": str(out), "config": asdict(resolved), "train": asdict(summary)},
+        as_json=as_json,
+        text=f"{out}: {summary.epochs} epochs in {summary.seconds:,.1f} s, "
+        f"{summary.triplets_per_second:,.0f} triplets/s, loss {last.loss:.4f}{mrr}\n"
+        f"next: wikidata5m bench evaluate {out}",
+    )
+
+
+@bench.command()
+@click.argument("run_folder", metavar="RUN", type=_FOLDER)
+@click.option("--dataset", type=_FOLDER, help="The dataset, where it is not where RUN says.")
+@click.option("--part", type=click.Choice(["test", "valid"]), default="test", show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="Rank a seeded sample of so many triplets."
+)
+@json_option
+def evaluate(
+    *, run_folder: Path, dataset: Path | None, part: Part, limit: int | None, as_json: bool
+) -> None:
+    """Rank the test triplets with RUN's embeddings: filtered, both directions.
+
+    Writes RUN/results/PART.json and prints the table.
+
+    \b
+    Example:
+      wikidata5m bench evaluate runs/transe --part valid --limit 1000
+    """
+    from dataclasses import asdict
+
+    from benchmarks import run
+    from benchmarks.results import markdown_table
+
+    result = run.evaluate(run_folder, dataset=dataset, part=part, limit=limit)
+    emit(asdict(result), as_json=as_json, text=markdown_table([result]))
+
+
+@bench.command(name="table")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=_FOLDER)
+@json_option
+def table_(*, runs: tuple[Path, ...], as_json: bool) -> None:
+    """Print one Markdown table over the results of many runs, of bench and kepler alike.
+
+    \b
+    Example:
+      wikidata5m bench table runs/transe runs/complex
+    """
+    from dataclasses import asdict
+
+    from benchmarks.results import load_run_results, markdown_table
+
+    results = [result for run in runs for result in load_run_results(run)]
+    emit(
+        {"results": [asdict(result) for result in results]},
+        as_json=as_json,
+        text=markdown_table(results),
+    )
+
+
+@click.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=_FOLDER)
+@click.option("--dataset", type=_FOLDER, help="Also describe this dataset.")
+@click.option("--out", required=True, type=_FOLDER, help="Output folder.")
+@click.option("--overwrite", is_flag=True, help="Replace what the output folder holds.")
+@json_option
+def report(
+    *, runs: tuple[Path, ...], dataset: Path | None, out: Path, overwrite: bool, as_json: bool
+) -> None:
+    """Write a page with the tables and plots of many runs: index.html, results.md, results.csv.
+
+    \b
+    Example:
+      wikidata5m report runs/transe runs/kepler --dataset dataset --out report
+    """
+    from benchmarks.report import write_report
+    from benchmarks.results import load_run_results
+    from wikidata5m.dataset import Dataset
+    from wikidata5m.files import claim_output
+
+    results = [result for run in runs for result in load_run_results(run)]
+    described = Dataset(dataset) if dataset else None
+    claim_output(out, overwrite=overwrite)
+    files = write_report(results, out, described)
+    emit(
+        {"out": str(out), "files": [str(file) for file in files]},
+        as_json=as_json,
+        text=f"open {out / 'index.html'}",
+    )

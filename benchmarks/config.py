@@ -1,0 +1,146 @@
+"""What a training run can be told. Imports benchmarks.{losses,scorers}' names and wikidata5m."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from benchmarks.losses import LossName
+from benchmarks.scorers import ModelName
+from wikidata5m.errors import ConfigError
+from wikidata5m.schema import Setting
+
+CONFIGS = Path(__file__).parent / "configs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """The scorer and its tables."""
+
+    name: ModelName = "transe"
+    """Which scorer."""
+    dim: int = 128
+    """Floats per entity."""
+    gamma: float = 12.0
+    """TransE's margin: the score of distance zero; without effect under the softmax loss."""
+    p: int = 2
+    """TransE's norm, 1 or 2; 2 trains by matrix products, much faster with many negatives."""
+    reciprocal: bool = False
+    """Learn a second vector per relation for its inverse, and ask head queries by it."""
+    init: float = 0.1
+    """Vectors start uniform in plus or minus this."""
+
+    def __post_init__(self) -> None:
+        _positive(dim=self.dim, init=self.init)
+        if self.p not in (1, 2):
+            raise ConfigError(f"model.p = {self.p}: the norm is 1 or 2")
+        if self.name == "complex" and self.dim % 2:
+            raise ConfigError(
+                f"model.dim = {self.dim}: complex numbers take two floats, make it even"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossConfig:
+    """What is minimised."""
+
+    name: LossName = "softmax"
+    """self_adversarial (Sun et al. 2019) or softmax (cross-entropy over sampled entities)."""
+    alpha: float = 1.0
+    """self_adversarial: how strongly high-scoring negatives weigh; 1 / GraphVite's temperature."""
+    l3: float = 0.0
+    """Weight of the sum of cubed magnitudes of a triplet's vectors (N3 for ComplEx)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """How it is minimised."""
+
+    epochs: int = 30
+    """Passes over the training triplets."""
+    batch: int = 1024
+    """Positives per update."""
+    chunk: int = 1024
+    """Positives that share one set of negatives."""
+    negatives: int = 1024
+    """Negatives per chunk; each serves as a wrong head and as a wrong tail."""
+    lr: float = 0.2
+    """Adagrad's rate for entities."""
+    relation_lr: float = 0.2
+    """Adagrad's rate for relations."""
+    schedule: Literal["constant", "linear"] = "linear"
+    """linear lowers both rates to zero over the run."""
+    checkpoint_epochs: int = 10
+    """Epochs between checkpoints."""
+    validate_epochs: int = 10
+    """Epochs between validations; the last epoch is always validated."""
+    validate_triplets: int = 1000
+    """How many validation triplets a validation ranks: a seeded sample, the same each time."""
+    device: str = "auto"
+    """auto takes a GPU where there is one; or cpu, cuda, cuda:1."""
+
+    def __post_init__(self) -> None:
+        _positive(
+            epochs=self.epochs,
+            batch=self.batch,
+            chunk=self.chunk,
+            negatives=self.negatives,
+            lr=self.lr,
+            relation_lr=self.relation_lr,
+            checkpoint_epochs=self.checkpoint_epochs,
+            validate_epochs=self.validate_epochs,
+            validate_triplets=self.validate_triplets,
+        )
+        if self.batch % self.chunk:
+            raise ConfigError(
+                f"train.batch = {self.batch} is no multiple of train.chunk = {self.chunk}; "
+                "change one of them"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """One run; saved resolved as RUN/config.yaml."""
+
+    dataset: str = ""
+    """The dataset folder; filled in by the command."""
+    setting: Setting = "transductive"
+    """Which split to train on: a table has vectors for entities of the transductive one alone."""
+    seed: int = 0
+    """Everything random follows from it."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        if self.setting == "inductive":
+            raise ConfigError(
+                "setting = inductive: a table holds no vectors for unseen entities; "
+                "use transductive here, or `wikidata5m kepler train` for unseen ones"
+            )
+
+
+def shipped() -> dict[str, Path]:
+    """The configurations that come with the package, by name."""
+    return {path.stem: path for path in sorted(CONFIGS.glob("*.yaml"))}
+
+
+def find_config(name: str) -> Path:
+    """A shipped configuration by name, or a YAML file by path. Raises ConfigError."""
+    known = shipped()
+    if name in known:
+        return known[name]
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return path
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else "see `wikidata5m bench list`"
+    raise ConfigError(f"unknown configuration {name}; {hint}")
+
+
+def _positive(**values: float) -> None:
+    for name, value in values.items():
+        if value <= 0:
+            raise ConfigError(f"{name} = {value}: must be above zero")

@@ -1,0 +1,122 @@
+"""The artefact every trainer leaves: a folder `embeddings/` of safetensors and JSON.
+
+Imports torch, safetensors, benchmarks.scorers and wikidata5m.
+Shapes: E rows of entities, D the width of an entity vector, R relations.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from benchmarks.scorers import ModelName, Scorer, get_scorer
+from wikidata5m.errors import DatasetError, InputError
+from wikidata5m.files import atomic_path, read_json, write_json
+
+FORMAT: Final = 1
+TENSORS: Final = "embeddings.safetensors"
+META: Final = "embeddings.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingsMeta:
+    """What must be known to use the vectors."""
+
+    scorer: ModelName
+    dim: int
+    dataset: str
+    """The dataset's name."""
+    dataset_hash: str
+    """Manifest.dataset_hash: indices mean nothing in another dataset."""
+    gamma: float = 0.0
+    p: int = 0
+    reciprocal: bool = False
+    """Whether row r + R of the relations stands for the inverse of relation r."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """What the trainer wants to say besides: encoder, pooling, epochs."""
+    format: int = FORMAT
+
+    def make_scorer(self) -> Scorer:
+        """The scorer these vectors were trained for."""
+        return get_scorer(self.scorer, gamma=self.gamma, p=self.p)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embeddings:
+    """Vectors and their meaning."""
+
+    entities: Tensor
+    """(E, D)."""
+    relations: Tensor
+    """(R, width)."""
+    index: Tensor | None
+    """(E,): the dataset's entity index of each row, ascending; None when row i is entity i."""
+    meta: EmbeddingsMeta
+
+
+def save_embeddings(
+    folder: Path,
+    entities_ED: Tensor,
+    relations_RD: Tensor,
+    meta: EmbeddingsMeta,
+    *,
+    index_E: Tensor | None = None,
+) -> None:
+    """Write the artefact; `folder` appears when it is complete and replaces an older one.
+
+    `index_E` (int64, ascending) names the entities of the rows where only some were encoded.
+    """
+    tensors = {"entities": entities_ED, "relations": relations_RD}
+    if index_E is not None:
+        tensors["index"] = index_E
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        save_file(
+            {name: x.detach().cpu().contiguous() for name, x in tensors.items()},
+            temporary / TENSORS,
+        )
+        write_json(temporary / META, asdict(meta))
+        if folder.is_dir():
+            shutil.rmtree(folder)
+
+
+def load_embeddings(
+    folder: Path, *, dataset_hash: str | None = None, device: str = "cpu"
+) -> Embeddings:
+    """Read the artefact.
+
+    Raises InputError when it is incomplete or damaged, DatasetError when `dataset_hash` is given
+    and the vectors belong to another dataset.
+    """
+    try:
+        meta = msgspec.convert(read_json(folder / META), EmbeddingsMeta)
+    except msgspec.ValidationError as error:
+        raise InputError(folder / META, str(error), fix="train or encode again") from None
+    if dataset_hash is not None and meta.dataset_hash != dataset_hash:
+        raise DatasetError(
+            f"{folder}: made for dataset {meta.dataset!r} ({meta.dataset_hash}), asked for "
+            f"{dataset_hash}; name the dataset it was trained on with --dataset, or train again"
+        )
+    try:
+        tensors = load_file(folder / TENSORS, device=device)
+        entities_ED, relations_RD = tensors["entities"], tensors["relations"]
+    except (OSError, SafetensorError, KeyError) as error:
+        problem = f"not readable as embeddings ({str(error).splitlines()[0]})"
+        raise InputError(folder / TENSORS, problem, fix="train or encode again") from None
+    if entities_ED.dim() != 2 or entities_ED.shape[1] != meta.dim:
+        shape = tuple(entities_ED.shape)
+        problem = f"entities of shape {shape}, but {META} says dim {meta.dim}"
+        raise InputError(folder / TENSORS, problem, fix="train or encode again")
+    return Embeddings(
+        entities=entities_ED,
+        relations=relations_RD,
+        index=tensors.get("index"),
+        meta=meta,
+    )

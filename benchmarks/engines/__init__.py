@@ -1,0 +1,1 @@
+"""What trains: each engine turns a RunConfig and triplets into tables."""

@@ -1,0 +1,83 @@
+"""Checkpoints: parameters, optimizer state and place, in safetensors and JSON; written atomically.
+
+Imports torch, safetensors, kepler_ke.encoder and wikidata5m. All else a run needs to go on (order,
+negatives, masks, dropout, learning rate) is a function of seed and step, so it need not be stored.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from kepler_ke.encoder import Kepler
+from wikidata5m.errors import InputError
+from wikidata5m.files import atomic_path, read_json, write_json
+
+TENSORS: Final = "state.safetensors"
+PLACE: Final = "place.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """How far a run has come."""
+
+    step: int
+    """Updates done."""
+
+
+def save_checkpoint(
+    folder: Path, model: Kepler, optimizer: torch.optim.Optimizer, place: Place
+) -> None:
+    """Write folder/step-N, then remove older ones: a kill leaves at least one complete."""
+    tensors = {f"model.{name}": x.detach() for name, x in model.named_parameters()}
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": x for name, x in state.items()}
+    target = folder / f"step-{place.step:09}"
+    with atomic_path(target) as temporary:
+        temporary.mkdir()
+        save_file({name: x.cpu().contiguous() for name, x in tensors.items()}, temporary / TENSORS)
+        write_json(temporary / PLACE, asdict(place))
+        if target.is_dir():
+            shutil.rmtree(target)
+    for older in _all(folder):
+        if older != target:
+            shutil.rmtree(older)
+
+
+def load_checkpoint(folder: Path, model: Kepler, optimizer: torch.optim.Optimizer) -> Place | None:
+    """Restore the newest checkpoint in place; None when there is none.
+
+    Raises InputError when it is damaged or of another model.
+    """
+    found = _all(folder)
+    if not found:
+        return None
+    try:
+        place = msgspec.convert(read_json(found[-1] / PLACE), Place)
+        tensors = load_file(found[-1] / TENSORS)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                parameter.copy_(tensors[f"model.{name}"])
+    except (OSError, SafetensorError, KeyError, RuntimeError, msgspec.ValidationError) as error:
+        problem = f"not a checkpoint of this run ({str(error).splitlines()[0]})"
+        raise InputError(
+            found[-1], problem, fix="remove it to start over, or pass --overwrite"
+        ) from None
+    state: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, number, key = name.split(".")
+            state.setdefault(int(number), {})[key] = tensor
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+    return place
+
+
+def _all(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"))

@@ -1,0 +1,201 @@
+"""`wikidata5m kepler ...`. Imports click, wikidata5m.console and errors; the rest when run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wikidata5m.console import emit, json_option, log, output_options
+from wikidata5m.errors import DatasetError
+
+if TYPE_CHECKING:
+    from kepler_ke.init import Size
+    from wikidata5m.dataset import Dataset
+    from wikidata5m.schema import Part, Setting
+
+_PATH = click.Path(path_type=Path)
+_SETTING = click.Choice(["inductive", "transductive"])
+
+
+@click.group()
+def kepler() -> None:
+    """Train KEPLER: an encoder that turns descriptions into embeddings, also of unseen entities.
+
+    \b
+    Example:
+      wikidata5m kepler train dataset --encoder roberta-base --out runs/kepler
+      wikidata5m kepler evaluate runs/kepler
+    """
+    # Spinning OpenMP threads on a shared machine cost tens of times the work itself; read by torch
+    # when it is loaded, which is later.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@kepler.command()
+@click.argument("dataset", type=_PATH)
+@click.option("--out", required=True, type=_PATH, help="Output folder.")
+@click.option("--overwrite", is_flag=True, help="Replace what the output folder holds.")
+@click.option(
+    "--size",
+    type=click.Choice(["tiny", "small"]),
+    default="tiny",
+    show_default=True,
+    help="2 layers x 128 or 4 x 256.",
+)
+@click.option(
+    "--vocab", type=click.IntRange(min=261), default=4000, show_default=True, help="Most tokens."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@json_option
+def init(
+    dataset: Path, out: Path, overwrite: bool, size: Size, vocab: int, seed: int, as_json: bool
+) -> None:
+    """Write a small encoder with random weights, its tokenizer trained on DATASET's train texts.
+
+    For graphs in a language without a pretrained encoder, and for trials. Where the dataset has an
+    inductive split, only the texts of its training entities are read.
+
+    \b
+    Example:
+      wikidata5m kepler init dataset --size tiny --out encoder
+    """
+    from kepler_ke.data import part_entities
+    from kepler_ke.init import init_encoder
+    from wikidata5m.dataset import Dataset
+    from wikidata5m.files import claim_output
+
+    data = Dataset(dataset)
+    setting: Setting = "inductive" if data.has_split("inductive") else "transductive"
+    texts = [data.texts[i] for i in part_entities(data, setting, "train") if data.texts[i]]
+    if not texts:
+        raise DatasetError(f"{dataset}: no descriptions to train a tokenizer on; add texts to it")
+    claim_output(out, overwrite=overwrite)
+    tokenizer = init_encoder(out, texts, size=size, vocabulary=vocab, seed=seed)
+    emit(
+        {"encoder": str(out), "size": size, "tokens": len(tokenizer), "texts": len(texts)},
+        as_json=as_json,
+        text=f"{out}: {size} encoder, {len(tokenizer):,} tokens from {len(texts):,} texts\n"
+        f"next: wikidata5m kepler train {dataset} --encoder {out} --out RUN",
+    )
+
+
+@kepler.command()
+@click.argument("dataset", type=_PATH)
+@click.option(
+    "--encoder",
+    required=True,
+    help="A Hugging Face masked language model: a folder, or a name such as roberta-base.",
+)
+@click.option("--preset", default="kepler-wiki", show_default=True, help="kepler-wiki or demo.")
+@click.option("--config", "file", type=_PATH, help="YAML with settings over the preset's.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
+@click.option("--setting", type=_SETTING, default="inductive", show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@output_options
+@json_option
+def train(
+    dataset: Path,
+    encoder: str,
+    preset: str,
+    file: Path | None,
+    overrides: tuple[str, ...],
+    setting: Setting,
+    seed: int,
+    out: Path,
+    resume: bool,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Train ENCODER on the triplets and descriptions of DATASET's train part.
+
+    OUT holds the settings, the log, checkpoints, and at the end model/, which AutoModel reads.
+
+    \b
+    Example:
+      wikidata5m kepler train dataset --encoder roberta-base --out runs/kepler --set batch=8
+      wikidata5m kepler train dataset --encoder encoder --preset demo --out runs/kepler-demo
+    """
+    from kepler_ke.config import resolve_config
+    from kepler_ke.train import train as run
+    from wikidata5m.dataset import Dataset
+    from wikidata5m.files import claim_output
+
+    config = resolve_config(preset, file, overrides)
+    data = Dataset(dataset)
+    data.triplets(setting, "train")
+    claim_output(out, overwrite=overwrite, resume=resume)
+    last = run(data, encoder, out, config, setting=setting, seed=seed, preset=preset)
+    emit(
+        {"run": str(out)} | last,
+        as_json=as_json,
+        text=f"{out}: {last['step']:,} updates, loss {last['loss']:.4f}, "
+        f"valid MRR {last['valid_mrr']:.4f}, query entity on top in {last['top1_self']:.0%}\n"
+        f"next: wikidata5m kepler evaluate {out}",
+    )
+
+
+@kepler.command()
+@click.argument("run_folder", metavar="RUN", type=_PATH)
+@click.option("--dataset", type=_PATH, help="The dataset, where it is not where RUN says.")
+@click.option("--out", required=True, type=_PATH, help="Output folder.")
+@click.option("--overwrite", is_flag=True, help="Replace what the output folder holds.")
+@json_option
+def encode(
+    run_folder: Path, dataset: Path | None, out: Path, overwrite: bool, as_json: bool
+) -> None:
+    """Write the vectors of all entities' descriptions by RUN's encoder.
+
+    \b
+    Example:
+      wikidata5m kepler encode runs/kepler --out vectors
+    """
+    from kepler_ke.evaluate import encode_run
+    from wikidata5m.files import claim_output
+
+    data = _dataset(run_folder, dataset)
+    claim_output(out, overwrite=overwrite)
+    texts, dim = encode_run(run_folder, data, out)
+    if texts.labels_only:
+        log(f"{texts.labels_only:,} of {len(texts):,} entities have no description: label used")
+    emit(
+        {"out": str(out), "entities": len(texts), "dim": dim, "labels_only": texts.labels_only},
+        as_json=as_json,
+        text=f"{out}: {len(texts):,} vectors of {dim}",
+    )
+
+
+@kepler.command()
+@click.argument("run_folder", metavar="RUN", type=_PATH)
+@click.option("--dataset", type=_PATH, help="The dataset, where it is not where RUN says.")
+@click.option("--setting", type=_SETTING, help="Which split.  [default: the one trained on]")
+@click.option("--part", type=click.Choice(["test", "valid"]), default="test", show_default=True)
+@json_option
+def evaluate(
+    run_folder: Path, dataset: Path | None, setting: Setting | None, part: Part, as_json: bool
+) -> None:
+    """Rank triplets from descriptions alone, and compare with the encoder before training.
+
+    Inductive: unseen entities, among the entities of that part. Writes RUN/results.
+
+    \b
+    Example:
+      wikidata5m kepler evaluate runs/kepler --part valid
+    """
+    from dataclasses import asdict
+
+    from benchmarks.results import markdown_table
+    from kepler_ke.evaluate import evaluate_run, read_run
+
+    data = _dataset(run_folder, dataset)
+    result = evaluate_run(run_folder, data, setting or read_run(run_folder).setting, part)
+    emit(asdict(result), as_json=as_json, text=markdown_table([result]))
+
+
+def _dataset(run: Path, dataset: Path | None) -> Dataset:
+    from kepler_ke.evaluate import read_run
+    from wikidata5m.dataset import Dataset
+
+    return Dataset(dataset or Path(read_run(run).dataset))

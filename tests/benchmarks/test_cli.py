@@ -1,0 +1,206 @@
+"""The commands, run as a user runs them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ujson
+from click.testing import CliRunner, Result
+
+from tests.benchmarks.conftest import QUICK
+from wikidata5m.cli import main
+from wikidata5m.dataset import Dataset
+
+SETTINGS = [word for setting in QUICK for word in ("--set", setting)]
+
+
+def invoke(*words: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, [str(word) for word in words])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_train_evaluate_table_and_report_work_in_turn(small: Dataset, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done = invoke("bench", "train", small.path, "--model", "transe", "--out", run, *SETTINGS)
+    assert "6 epochs" in done.stdout
+    assert f"wikidata5m bench evaluate {run}" in done.stdout
+    kept = {p.relative_to(run).as_posix() for p in run.rglob("*") if p.is_file()}
+    assert kept == {
+        "config.yaml",
+        "log.jsonl",
+        "checkpoint/state.safetensors",
+        "embeddings/embeddings.json",
+        "embeddings/embeddings.safetensors",
+    }
+    assert "| transe" in invoke("bench", "evaluate", run).stdout
+    assert (run / "results" / "test.json").is_file()
+    shown = invoke("bench", "table", run).stdout
+    for word in ("| transe   | head", "| (random)", "filtered by train+valid+test"):
+        assert word in shown
+    page = tmp_path / "report"
+    invoke("report", run, "--dataset", small.path, "--out", page)
+    assert {p.name for p in page.iterdir()} == {"index.html", "results.md", "results.csv"}
+
+
+def test_json_is_one_object_on_stdout(small: Dataset, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = ["bench", "train", small.path, "--model", "complex", "--out", run, *SETTINGS, "--json"]
+    trained = ujson.loads(invoke(*words, "--seed", 5).stdout)
+    assert trained["config"]["seed"] == 5
+    assert len(trained["train"]["curve"]) == 6
+    ranked = ujson.loads(invoke("bench", "evaluate", run, "--part", "valid", "--json").stdout)
+    assert ranked["part"] == "valid"
+    both = ujson.loads(invoke("bench", "table", run, "--json").stdout)["results"]
+    assert both == [ranked]
+    listed = ujson.loads(invoke("bench", "list", "--json").stdout)["configs"]
+    assert "transe-demo" in {config["name"] for config in listed}
+
+
+def test_an_output_folder_is_not_overwritten_unasked(small: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("data")
+    words = ["bench", "train", small.path, "--model", "transe", "--out", tmp_path, *SETTINGS]
+    invoke(*words, "--overwrite", "--set", "setting=inductive", code=1)
+    refused = invoke(*words, code=1)
+    assert "pass --overwrite" in refused.stderr
+    assert (tmp_path / "precious").read_text() == "data"
+    invoke(*words, "--overwrite")
+    assert not (tmp_path / "precious").exists()
+
+
+def test_resuming_a_finished_run_changes_nothing(small: Dataset, tmp_path: Path) -> None:
+    words = ["bench", "train", small.path, "--model", "transe", "--out", tmp_path, *SETTINGS]
+    invoke(*words)
+    before = (tmp_path / "embeddings" / "embeddings.safetensors").read_bytes()
+    assert "resuming after epoch 6" in invoke(*words, "--resume").stderr
+    assert (tmp_path / "embeddings" / "embeddings.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "DATA", "--out", "OUT"], "--model"),
+        (["train", "DATA", "--model", "transd", "--out", "OUT"], "did you mean transe"),
+        (["train", "DATA", "--config", "transe-dem", "--out", "OUT"], "did you mean transe-demo"),
+        (["train", "NOWHERE", "--model", "transe", "--out", "OUT"], "manifest.json"),
+        (["evaluate", "NOWHERE"], "config.yaml"),
+        (["table", "NOWHERE"], "results"),
+    ],
+)
+def test_an_expected_failure_is_one_line_and_writes_nothing(
+    small: Dataset, tmp_path: Path, words: list[str], message: str
+) -> None:
+    places = {"DATA": small.path, "OUT": tmp_path / "out", "NOWHERE": tmp_path / "nowhere"}
+    failed = invoke("bench", *(places.get(word, word) for word in words), code=1)
+    assert message in failed.stderr
+    assert failed.stderr.strip().count("\n") == 0
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["bench"], ["report"], *(["bench", x] for x in ("list", "train", "evaluate", "table"))],
+)
+def test_every_help_carries_an_example(words: list[str]) -> None:
+    shown = invoke(*words, "--help").stdout
+    assert "Example:" in shown
+    assert f"wikidata5m {words[0]}" in shown
+
+
+def test_the_commands_load_without_torch_or_polars() -> None:
+    code = (
+        "import sys, benchmarks.cli;"
+        "sys.exit(bool({'torch', 'polars', 'matplotlib'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class _Page(HTMLParser):
+    """What a page would load, its headings, its pictures' alt texts, and whether tags balance."""
+
+    VOID = ("meta", "link", "br", "img")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.headings: list[str] = []
+        self.labels: list[str] = []
+        self.ids: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values: dict[str, Any] = dict(attrs)
+        self.open += [] if tag in self.VOID else [tag]
+        if tag in ("script", "link", "img", "iframe", "object", "embed"):
+            self.loads.append(tag)
+        for name in ("src", "href", "xlink:href"):
+            if name in values and not str(values[name]).startswith("#"):
+                self.loads.append(str(values[name]))
+        if tag == "svg":
+            self.labels.append(values.get("aria-label", ""))
+        self.ids += [values["id"]] if "id" in values else []
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("h1", "h2"):
+            self.headings.append(data)
+
+
+def test_the_report_is_whole_and_loads_nothing(
+    small: Dataset, trained: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "report"
+    invoke("report", *trained.values(), "--dataset", small.path, "--out", out)
+    text = (out / "index.html").read_text()
+    page = _Page()
+    page.feed(text)
+    assert page.open == []
+    assert page.loads == []
+    assert len(page.ids) == len(set(page.ids))
+    assert not re.search(r"@import|url\((?!#)", text)
+    for word in ("Dataset: small", "Results", "Learning curves", "By relation", "Runs"):
+        assert word in page.headings
+    assert len(page.labels) == 3
+    assert all(re.search(r"\d", label) for label in page.labels)
+    assert "currentColor" in text
+    assert "prefers-color-scheme" in text or "color-scheme" in text
+    assert "triplet between two parts of the inductive split" in text
+    rows = (out / "results.csv").read_text().splitlines()
+    assert len(rows) == 1 + 2 * 3
+    assert "| complex" in (out / "results.md").read_text()
+
+
+def test_a_report_escapes_what_datasets_are_called(tmp_path: Path) -> None:
+    from tests.datasets import make_dataset
+
+    dataset = make_dataset(tmp_path / "data", name="<b>&evil</b>", countries=6)
+    run, out = tmp_path / "run", tmp_path / "report"
+    invoke("bench", "train", dataset.path, "--model", "transe", "--out", run, *SETTINGS)
+    invoke("bench", "evaluate", run)
+    invoke("report", run, "--dataset", dataset.path, "--out", out)
+    text = (out / "index.html").read_text()
+    assert "<b>" not in text
+    assert "&lt;b&gt;&amp;evil" in text
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    out.mkdir()
+    (out / "index.html").write_text("the old one")
+    failed = invoke("report", tmp_path / "nowhere", "--out", out, "--overwrite", code=1)
+    assert "bench evaluate" in failed.stderr
+    assert (out / "index.html").read_text() == "the old one"

@@ -1,0 +1,184 @@
+"""Ranking against a plain oracle that ranks one query at a time."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.ranking import EmbeddingPredictor, Indices, Ranks, rank_triplets
+from benchmarks.scorers import get_scorer
+from wikidata5m.errors import DatasetError, Wikidata5MError
+
+ENTITIES, RELATIONS = 150, 3
+
+
+class TablePredictor:
+    """Scores looked up in a (heads, relations, tails) table."""
+
+    def __init__(self, table: np.ndarray) -> None:
+        self.table = torch.from_numpy(table)
+        self.calls = 0
+
+    def score_tails(self, head: Indices, relation: Indices, candidates: Indices) -> torch.Tensor:
+        self.calls += 1
+        return self.table[head[:, None], relation[:, None], candidates[None]]
+
+    def score_heads(self, relation: Indices, tail: Indices, candidates: Indices) -> torch.Tensor:
+        self.calls += 1
+        return self.table[candidates[None], relation[:, None], tail[:, None]]
+
+
+def oracle(
+    table: np.ndarray, triplet: tuple[int, ...], known: set[tuple[int, ...]], candidates: set[int]
+) -> dict[str, tuple[int, int, int]]:
+    """Optimistic rank, pessimistic rank and the number of candidates left, by direction."""
+    found = {}
+    for direction, slot in (("head", 0), ("tail", 2)):
+        scores = []
+        for candidate in sorted(candidates):
+            asked = (*triplet[:slot], candidate, *triplet[slot + 1 :])
+            if asked == triplet or asked not in known:
+                scores.append(float(table[asked]))
+        truth = float(table[triplet])
+        better = sum(score > truth for score in scores)
+        equal = sum(score == truth for score in scores)
+        found[direction] = (1 + better, better + equal, len(scores))
+    return found
+
+
+def found_at(ranks: Ranks, n: int) -> dict[str, tuple[int, int, int]]:
+    return {
+        name: (int(d.optimistic[n]), int(d.pessimistic[n]), int(d.candidates[n]))
+        for name, d in (("head", ranks.head), ("tail", ranks.tail))
+    }
+
+
+NOTHING = np.zeros((0, 3), dtype=np.int64)
+
+triplet = st.tuples(
+    # A few entities far apart: queries repeat, and truths fall into several blocks of candidates.
+    st.integers(0, 8).map(lambda n: n * 18),
+    st.integers(0, RELATIONS - 1),
+    st.integers(0, 8).map(lambda n: n * 18),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    triplets=st.lists(triplet, max_size=8),
+    known=st.lists(triplet, max_size=30),
+    share=st.sampled_from([0.0, 0.3, 1.0]),
+    seed=st.integers(0, 1000),
+    batch=st.integers(1, 5),
+    memory=st.sampled_from([1, 100, 1 << 20]),
+)
+def test_ranks_are_those_of_a_plain_oracle(
+    triplets: list[Any], known: list[Any], share: float, seed: int, batch: int, memory: int
+) -> None:
+    # Few distinct scores, so that ties abound.
+    rng = np.random.default_rng(seed)
+    table = rng.integers(0, 4, (ENTITIES, RELATIONS, ENTITIES)) / 2
+    extra = np.flatnonzero(rng.random(ENTITIES) < share).tolist()
+    candidates = set(extra) | {e for t in triplets for e in (t[0], t[2])}
+    ranks = rank_triplets(
+        TablePredictor(table),
+        np.array(triplets, dtype=np.int32).reshape(-1, 3),
+        np.array(known, dtype=np.int32).reshape(-1, 3),
+        np.array(sorted(candidates, reverse=True), dtype=np.int64),
+        batch=batch,
+        memory_bytes=memory,
+    )
+    assert ranks.num_candidates == len(candidates)
+    assert ranks.relation.tolist() == [t[1] for t in triplets]
+    for n, asked in enumerate(triplets):
+        assert found_at(ranks, n) == oracle(table, asked, set(known), candidates)
+
+
+def random_predictor(name: str, p: int = 1, *, reciprocal: bool = False) -> EmbeddingPredictor:
+    generator = torch.Generator().manual_seed(1)
+    entities = torch.randn(300, 32, generator=generator)
+    relations = torch.randn(8 if reciprocal else 4, 32, generator=generator)
+    return EmbeddingPredictor(get_scorer(name, p=p), entities, relations, reciprocal=reciprocal)
+
+
+def random_triplets(count: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    columns = [rng.integers(0, high, count) for high in (300, 4, 300)]
+    return np.stack(columns, axis=1)
+
+
+@pytest.mark.parametrize(("name", "p"), [("transe", 1), ("transe", 2), ("complex", 1)])
+def test_blocks_of_candidates_change_no_rank(name: str, p: int) -> None:
+    triplets, known = random_triplets(40), random_triplets(4000, seed=1)
+    whole, blocks = (
+        rank_triplets(random_predictor(name, p), triplets, known, np.arange(300), memory_bytes=m)
+        for m in (1 << 28, 16 * 40 * 37)
+    )
+    for n in range(40):
+        assert found_at(whole, n) == found_at(blocks, n)
+
+
+@pytest.mark.parametrize(("name", "p"), [("transe", 1), ("transe", 2), ("complex", 1)])
+def test_collapsed_vectors_tie_everywhere(name: str, p: int) -> None:
+    vector = torch.randn(1, 24, generator=torch.Generator().manual_seed(0))
+    predictor = EmbeddingPredictor(get_scorer(name, p=p), vector.expand(500, 24), vector)
+    triplets = np.array([[3, 0, 4], [499, 0, 0], [17, 0, 250]])
+    for memory in (1 << 28, 16 * 3 * 61):
+        ranks = rank_triplets(predictor, triplets, triplets, np.arange(500), memory_bytes=memory)
+        assert ranks.tail.optimistic.tolist() == ranks.head.optimistic.tolist() == [1, 1, 1]
+        assert ranks.tail.pessimistic.tolist() == ranks.head.pessimistic.tolist() == [500] * 3
+        assert ranks.tail.realistic.tolist() == [250.5] * 3
+
+
+def test_reciprocal_relations_answer_head_queries_as_tail_queries() -> None:
+    predictor = random_predictor("complex", reciprocal=True)
+    some = np.array([5, 6]), np.array([1, 3])
+    heads = predictor.score_heads(some[1], some[0], np.arange(300))
+    tails = predictor.score_tails(some[0], some[1] + 4, np.arange(300))
+    torch.testing.assert_close(heads, tails, rtol=0, atol=0)
+
+
+def test_vectors_of_some_entities_rank_like_the_whole_table() -> None:
+    index = torch.arange(0, 300, 3)
+    whole = random_predictor("transe")
+    part = EmbeddingPredictor(
+        whole.scorer, whole.entities_ED[index], whole.relations_RD, index_E=index
+    )
+    triplets = random_triplets(20)
+    triplets[:, [0, 2]] -= triplets[:, [0, 2]] % 3
+    expected, found = (rank_triplets(p, triplets, triplets, index.numpy()) for p in (whole, part))
+    assert [found_at(found, n) for n in range(20)] == [found_at(expected, n) for n in range(20)]
+    with pytest.raises(DatasetError, match="entity 1 has no vector"):
+        part.score_tails(np.array([0]), np.array([0]), np.array([1]))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_not_finite_is_an_error_that_names_the_triplet(bad: float) -> None:
+    table = np.zeros((ENTITIES, RELATIONS, ENTITIES))
+    table[4, 1, 7] = bad
+    with pytest.raises(Wikidata5MError, match=r"triplet \(4, 1, 2\): candidate tail 7 scores"):
+        rank_triplets(TablePredictor(table), np.array([[4, 1, 2]]), NOTHING, np.arange(ENTITIES))
+
+
+def test_a_truth_that_is_no_candidate_is_an_error_that_names_it() -> None:
+    table = np.zeros((ENTITIES, RELATIONS, ENTITIES))
+    for candidates, message in (([4, 5], "tail 2 of triplet"), ([], "no candidates")):
+        with pytest.raises(DatasetError, match=message):
+            rank_triplets(
+                TablePredictor(table), np.array([[4, 1, 2]]), NOTHING, np.array(candidates)
+            )
+
+
+def test_one_block_is_scored_once_and_progress_counts_queries() -> None:
+    predictor = TablePredictor(np.zeros((ENTITIES, RELATIONS, ENTITIES)))
+    told: list[int] = []
+    triplets = np.array([[4, 1, 2], [0, 0, 0], [1, 2, 3]])
+    rank_triplets(predictor, triplets, triplets, np.arange(ENTITIES), batch=2, progress=told.append)
+    assert predictor.calls == 4
+    assert told == [2, 3, 5, 6]

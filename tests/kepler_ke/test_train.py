@@ -1,0 +1,287 @@
+"""Training: it learns, it resumes exactly, it refuses what does not fit; and ranking."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from benchmarks.results import load_result
+from kepler_ke.checkpoint import load_checkpoint, save_checkpoint
+from kepler_ke.config import KeplerConfig, presets, resolve_config
+from kepler_ke.data import known_triplets, part_entities, tokenize
+from kepler_ke.encode import encode_rows
+from kepler_ke.encoder import load_kepler
+from kepler_ke.evaluate import (
+    evaluate_run,
+    predictor_of,
+    rank,
+    read_log,
+    read_run,
+    symmetric_relations,
+    top1_self,
+)
+from kepler_ke.train import learning_rate, train
+from tests.datasets import make_dataset
+from tests.kepler_ke.conftest import SHORT
+from wikidata5m.dataset import Dataset
+from wikidata5m.errors import ConfigError, DatasetError, InputError, Wikidata5MError
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    files = ("model.safetensors", "relations.safetensors")
+    return {f"{file}:{k}": v for file in files for k, v in load_file(folder / file).items()}
+
+
+def _assert_same(one: Path, other: Path) -> None:
+    a, b = _weights(one), _weights(other)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+class KillError(Exception):
+    """Stands for a killed process."""
+
+
+def _save_then_die(*args: Any) -> None:
+    save_checkpoint(*args)
+    raise KillError
+
+
+def test_an_interrupted_run_ends_with_the_same_weights_and_log(
+    dataset: Dataset, encoder: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr("kepler_ke.train.save_checkpoint", _save_then_die)
+            with pytest.raises(KillError):
+                train(dataset, str(encoder), folder, SHORT)
+    train(dataset, str(encoder), folder, SHORT)
+    _assert_same(folder / "model", run / "model")
+    assert [x["step"] for x in read_log(folder)] == [x["step"] for x in read_log(run)]
+    assert read_log(folder)[-1]["valid_mrr"] == read_log(run)[-1]["valid_mrr"]
+
+
+def test_dropout_is_the_same_after_an_interruption(
+    dataset: Dataset, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noisy = tmp_path / "noisy"
+    shutil.copytree(encoder, noisy)
+    config = (noisy / "config.json").read_text()
+    (noisy / "config.json").write_text(config.replace('dropout_prob": 0.0', 'dropout_prob": 0.3'))
+    short = dataclasses.replace(SHORT, epochs=1, checkpoint_steps=2)
+    train(dataset, str(noisy), tmp_path / "whole", short)
+    with monkeypatch.context() as patch:
+        patch.setattr("kepler_ke.train.save_checkpoint", _save_then_die)
+        with pytest.raises(KillError):
+            train(dataset, str(noisy), tmp_path / "cut", short)
+    train(dataset, str(noisy), tmp_path / "cut", short)
+    _assert_same(tmp_path / "cut" / "model", tmp_path / "whole" / "model")
+
+
+def test_accumulated_passes_train_like_the_whole_batch(
+    dataset: Dataset, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A loss without negatives: their draws differ from pass to pass, the triplets do not.
+    monkeypatch.setattr("kepler_ke.train.knowledge_loss", lambda score_B, _: -score_B.mean())
+    losses = {}
+    for batch, accumulate in ((30, 1), (10, 3), (7, 5)):
+        short = dataclasses.replace(
+            SHORT, epochs=1, batch=batch, accumulate=accumulate, mlm_batch=0, log_steps=1
+        )
+        folder = tmp_path / f"{batch}"
+        train(dataset, str(encoder), folder, short)
+        losses[batch] = [line["loss"] for line in read_log(folder)]
+    assert losses[10] == pytest.approx(losses[30], rel=1e-4)
+    # 7 x 5 is another effective batch, which shows that the comparison can fail.
+    assert losses[7][0] != pytest.approx(losses[30][0], rel=1e-4)
+
+
+def test_resuming_with_another_setting_is_refused(
+    dataset: Dataset, encoder: Path, run: Path
+) -> None:
+    with pytest.raises(ConfigError, match="other values of gamma"):
+        train(dataset, str(encoder), run, dataclasses.replace(SHORT, gamma=1.0))
+
+
+def test_a_finished_run_is_left_as_it_is(dataset: Dataset, encoder: Path, run: Path) -> None:
+    before = _weights(run / "model")
+    assert train(dataset, str(encoder), run, SHORT) == read_log(run)[-1]
+    assert all(torch.equal(x, before[name]) for name, x in _weights(run / "model").items())
+
+
+def test_a_damaged_checkpoint_is_refused(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run / "checkpoint", tmp_path / "checkpoint")
+    (newest,) = (tmp_path / "checkpoint").iterdir()
+    (newest / "state.safetensors").write_bytes(b"cut short")
+    model = load_kepler(run / "start")[0]
+    with pytest.raises(InputError, match="not a checkpoint of this run"):
+        load_checkpoint(tmp_path / "checkpoint", model, torch.optim.AdamW(model.parameters()))
+
+
+def test_training_raises_the_mrr_on_unseen_entities(tmp_path: Path, encoder: Path) -> None:
+    data = make_dataset(tmp_path / "d", countries=30)
+    config = dataclasses.replace(SHORT, epochs=8, checkpoint_steps=0)
+    train(data, str(encoder), tmp_path / "run", config)
+    result = evaluate_run(tmp_path / "run", data, "inductive", "test")
+    trained = result.metrics["both"]["mrr"]
+    assert trained > 1.5 * result.baselines["untrained encoder"]["both"]["mrr"]
+    assert trained > 1.5 * result.baselines["random"]["both"]["mrr"]
+
+
+def test_the_result_states_candidates_and_baselines_and_is_written(
+    run: Path, dataset: Dataset
+) -> None:
+    result = evaluate_run(run, dataset, "inductive", "valid")
+    assert load_result(run / "results" / "inductive-valid.json") == result
+    own = part_entities(dataset, "inductive", "valid")
+    assert result.protocol.candidates == len(own)
+    assert result.kind == "kepler"
+    assert set(result.baselines) == {"random", "untrained encoder"}
+    assert result.metrics["both"]["mrr"] == pytest.approx(read_log(run)[-1]["valid_mrr"])
+    assert [point.loss for point in result.train.curve] == [x["loss"] for x in read_log(run)]
+
+
+def test_the_untrained_baseline_is_the_encoder_the_run_started_from(
+    run: Path, dataset: Dataset, encoder: Path
+) -> None:
+    start, given = (
+        load_file(run / "start" / "model.safetensors"),
+        load_file(encoder / "model.safetensors"),
+    )
+    assert all(torch.equal(start[name], given[name]) for name in given)
+    model, tokenizer, scorer, tokens = load_kepler(run / "start")
+    entities = part_entities(dataset, "inductive", "valid")
+    ranks = rank(
+        predictor_of(model, tokenize(tokenizer, dataset, entities, tokens), scorer),
+        dataset.triplets("inductive", "valid"),
+        known_triplets(dataset, "inductive"),
+        entities,
+    )
+    both = np.concatenate([ranks.head.realistic, ranks.tail.realistic])
+    result = evaluate_run(run, dataset, "inductive", "valid")
+    assert result.baselines["untrained encoder"]["both"]["mrr"] == pytest.approx((1 / both).mean())
+
+
+def test_no_text_of_a_valid_or_test_entity_is_trained_on(
+    dataset: Dataset, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: set[int] = set()
+
+    def spy(model: Any, texts: Any, rows: Any) -> torch.Tensor:
+        read.update(texts.index[rows].tolist())
+        return encode_rows(model, texts, rows)
+
+    monkeypatch.setattr("kepler_ke.train.encode_rows", spy)
+    config = dataclasses.replace(SHORT, epochs=1, negative_source="graph")
+    train(dataset, str(encoder), tmp_path / "run", config)
+    assert read == set(part_entities(dataset, "inductive", "train").tolist())
+
+
+def test_transductive_training_ranks_all_entities(
+    dataset: Dataset, encoder: Path, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(SHORT, epochs=1, mlm_batch=0)
+    train(dataset, str(encoder), tmp_path / "run", config, setting="transductive")
+    result = evaluate_run(tmp_path / "run", dataset, "transductive", "test")
+    assert result.protocol.candidates == dataset.num_entities
+
+
+def test_another_dataset_is_refused_for_evaluation(run: Path, tmp_path: Path) -> None:
+    other = make_dataset(tmp_path / "d", countries=6, seed=5)
+    with pytest.raises(DatasetError, match="trained on another dataset"):
+        evaluate_run(run, other, "inductive", "test")
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no run\.json"):
+        read_run(tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_cause(
+    dataset: Dataset, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "kepler_ke.train.knowledge_loss", lambda score_B, _: score_B.sum() * float("nan")
+    )
+    with pytest.raises(Wikidata5MError, match=r"not finite at update 1 .*learning rate, 0\.002"):
+        train(dataset, str(encoder), tmp_path / "run", SHORT)
+
+
+def test_the_rate_rises_to_its_peak_and_falls_to_nothing() -> None:
+    config = KeplerConfig(lr=1.0, warmup=0.1, decay_power=2.0)
+    rates = [learning_rate(config, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[10] == 1.0
+    assert rates[55] == pytest.approx(0.25)
+    assert rates[99] == pytest.approx((1 / 90) ** 2)
+
+
+def test_symmetric_relations_are_those_with_mostly_reversed_triplets() -> None:
+    triplets = np.array([[0, 0, 1], [1, 0, 0], [2, 0, 3], [0, 1, 1], [2, 2, 2]], dtype=np.int32)
+    assert symmetric_relations(triplets) == pytest.approx(2 / 3)
+
+
+def test_zero_relations_put_the_query_entity_on_top(run: Path, dataset: Dataset) -> None:
+    model, tokenizer, scorer, tokens = load_kepler(run / "model")
+    entities = part_entities(dataset, "inductive", "test")
+    texts = tokenize(tokenizer, dataset, entities, tokens)
+    triplets = dataset.triplets("inductive", "test")
+    with torch.no_grad():
+        model.relations_RD.zero_()
+    assert top1_self(predictor_of(model, texts, scorer), triplets, entities, 0) == 1
+    with torch.no_grad():
+        model.relations_RD.fill_(9.0)
+    assert top1_self(predictor_of(model, texts, scorer), triplets, entities, 0) < 1
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_loads(name: str) -> None:
+    assert isinstance(resolve_config(name), KeplerConfig)
+
+
+def test_settings_come_from_preset_then_file_then_command_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("lr: 1e-5\ntokens: 77\npooling: mean\n", encoding="utf-8")
+    config = resolve_config("kepler-wiki", file, ["tokens=99"])
+    assert (config.lr, config.tokens, config.pooling, config.gamma) == (1e-5, 99, "mean", 9.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["negatves=2"], "did you mean negatives"),
+        (["pooling=max"], "pooling"),
+        (["p=3"], "p = 3"),
+        (["batch=0"], "batch = 0: must be at least 1"),
+        (["mlm_share=0"], "mlm_share = 0"),
+        (["lr=0"], "lr = 0"),
+        (["warmup=1"], "warmup = 1"),
+    ],
+)
+def test_a_wrong_setting_is_refused(settings: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        resolve_config("demo", None, settings)
+
+
+def test_an_unknown_preset_or_file_setting_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean kepler-wiki"):
+        resolve_config("kepler-wikki")
+    (tmp_path / "mine.yaml").write_text("gama: 1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: unknown setting gama"):
+        resolve_config("demo", tmp_path / "mine.yaml")
+
+
+def test_the_log_holds_one_line_per_interval_with_validation_at_the_end(run: Path) -> None:
+    lines = [msgspec.json.decode(x) for x in (run / "log.jsonl").read_text().splitlines()]
+    assert [x["step"] for x in lines[:-1]] == list(range(2, 2 * len(lines) - 1, 2))
+    assert {"valid_mrr", "top1_self", "symmetric_relations"} <= lines[-1].keys()
+    assert lines[-1]["epoch"] == SHORT.epochs
