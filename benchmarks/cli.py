@@ -59,7 +59,6 @@ def list_configs(*, as_json: bool) -> None:
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override, as train.lr=0.2."
 )
-@click.option("--setting", type=click.Choice(["transductive", "inductive"]), help="Which split.")
 @click.option("--seed", type=int, help="Everything random follows from it.")
 @output_options
 @json_option
@@ -69,7 +68,6 @@ def train(
     model: str | None,
     config: str | None,
     settings: tuple[str, ...],
-    setting: str | None,
     seed: int | None,
     out: Path,
     resume: bool,
@@ -77,6 +75,9 @@ def train(
     as_json: bool,
 ) -> None:
     """Train a model on DATASET; the run folder OUT holds its configuration, log and embeddings.
+
+    Trains on the transductive split: a table has no vectors for entities it never saw. For those,
+    see `wikidata5m kepler train`.
 
     \b
     Example:
@@ -90,7 +91,6 @@ def train(
     if model is None and config is None:
         raise ConfigError("neither --model nor --config given; try --model transe")
     overrides = list(settings)
-    overrides += [f"setting={setting}"] if setting else []
     overrides += [f"seed={seed}"] if seed is not None else []
     resolved = run.resolve(dataset, model=model, config=config, overrides=overrides)
     claim_output(out, overwrite=overwrite, resume=resume)
@@ -109,7 +109,13 @@ def train(
 @bench.command()
 @click.argument("run_folder", metavar="RUN", type=_FOLDER)
 @click.option("--dataset", type=_FOLDER, help="The dataset, where it is not where RUN says.")
-@click.option("--part", type=click.Choice(["test", "valid"]), default="test", show_default=True)
+@click.option(
+    "--part",
+    type=click.Choice(["test", "valid"]),
+    default="test",
+    show_default=True,
+    help="Ranked.",
+)
 @click.option(
     "--limit", type=click.IntRange(min=1), help="Rank a seeded sample of so many triplets."
 )

@@ -10,7 +10,6 @@ from typing import Literal
 from benchmarks.losses import LossName
 from benchmarks.scorers import ModelName
 from wikidata5m.errors import ConfigError
-from wikidata5m.schema import Setting
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -102,24 +101,15 @@ class TrainConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """One run; saved resolved as RUN/config.yaml."""
+    """One run over the transductive split; saved resolved as RUN/config.yaml."""
 
     dataset: str = ""
     """The dataset folder; filled in by the command."""
-    setting: Setting = "transductive"
-    """Which split to train on: a table has vectors for entities of the transductive one alone."""
     seed: int = 0
     """Everything random follows from it."""
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
-
-    def __post_init__(self) -> None:
-        if self.setting == "inductive":
-            raise ConfigError(
-                "setting = inductive: a table holds no vectors for unseen entities; "
-                "use transductive here, or `wikidata5m kepler train` for unseen ones"
-            )
 
 
 def shipped() -> dict[str, Path]:

@@ -131,14 +131,15 @@ def _runs_section(results: Sequence[Result]) -> str:
         [
             plots.label(r),
             r.seed,
-            r.train.epochs,
+            f"{r.train.epochs:g}",
             r.train.seconds,
             r.train.triplets_per_second,
+            (r.git_commit or "")[:10],
             r.created,
         ]
         for r in results
     ]
-    header = ["run", "seed", "epochs", "seconds", "triplets/s", "ranked at"]
+    header = ["run", "seed", "epochs", "seconds", "triplets/s", "commit", "ranked at"]
     table = _table("How they were trained", header, rows)
     machine = "; ".join(
         sorted(

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -44,9 +44,11 @@ from wikidata5m.console import Progress, log, progress
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.errors import ConfigError, DatasetError, InputError
 from wikidata5m.files import atomic_path
-from wikidata5m.schema import PARTS, Part
+from wikidata5m.schema import PARTS, Part, Setting
 
 CONFIG, LOG, CHECKPOINT, EMBEDDINGS = "config.yaml", "log.jsonl", "checkpoint", "embeddings"
+SETTING: Final[Setting] = "transductive"
+"""A table holds vectors of entities seen in training, and of no others."""
 
 
 def resolve(
@@ -67,7 +69,7 @@ def resolve(
     resolved = load_config(RunConfig, file, [*settings, *overrides])
     # What cannot be trained is refused here, before an output folder is claimed or emptied.
     pick_device(resolved.train.device)
-    if not len(data.triplets(resolved.setting, "train")):
+    if not len(data.triplets(SETTING, "train")):
         raise DatasetError(f"{dataset}: no training triplets; build it from a larger graph")
     log(f"configuration: {file.stem if file else 'defaults'}")
     return replace(resolved, dataset=str(dataset.resolve()))
@@ -81,7 +83,7 @@ def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary
     configuration.
     """
     dataset = Dataset(Path(config.dataset))
-    triplets = dataset.triplets(config.setting, "train")
+    triplets = dataset.triplets(SETTING, "train")
     _claim_config(run, config, resume=resume)
     engine = TorchEngine(config, triplets, dataset.num_entities, dataset.num_relations)
     if resume and (run / CHECKPOINT).is_dir():
@@ -122,7 +124,7 @@ def evaluate(
         dataset_hash=data.manifest.dataset_hash,
         device=str(pick_device(config.train.device)),
     )
-    triplets = data.triplets(config.setting, part)
+    triplets = data.triplets(SETTING, part)
     sample = sample_triplets(triplets, limit, config.seed)
     with progress(f"ranking {part}", 2 * len(sample), "queries") as show:
         ranks = _rank(EmbeddingPredictor.of(embeddings), sample, data, show)
@@ -131,7 +133,7 @@ def evaluate(
         data,
         kind="bench",
         model=config.model.name,
-        setting=config.setting,
+        setting=SETTING,
         part=part,
         protocol=RankingProtocol(
             candidates=ranks.num_candidates,
@@ -160,6 +162,8 @@ def load_run_config(run: Path) -> RunConfig:
     if not (run / CONFIG).is_file():
         fix = "name a folder that `wikidata5m bench train` wrote"
         raise InputError(run, f"no {CONFIG}", fix=fix)
+    if (run / "model").is_dir():
+        raise InputError(run, "a KEPLER run", fix="use `wikidata5m kepler evaluate`")
     return load_config(RunConfig, run / CONFIG)
 
 
@@ -194,7 +198,7 @@ def _epoch(engine: TorchEngine, dataset: Dataset, show: Progress) -> dict[str, A
     }
     config = engine.config.train
     due = engine.epoch % config.validate_epochs == 0 or engine.epoch == config.epochs
-    valid = dataset.triplets(engine.config.setting, "valid") if due else None
+    valid = dataset.triplets(SETTING, "valid") if due else None
     if valid is not None and len(valid):
         sample = sample_triplets(valid, config.validate_triplets, engine.config.seed)
         ranks = _rank(engine.predictor, sample, dataset, None)
@@ -206,7 +210,7 @@ def _epoch(engine: TorchEngine, dataset: Dataset, show: Progress) -> dict[str, A
 def _rank(
     predictor: Predictor, triplets: Triplets, dataset: Dataset, show: Progress | None
 ) -> Ranks:
-    known = np.concatenate([dataset.triplets("transductive", part) for part in PARTS])
+    known = np.concatenate([dataset.triplets(SETTING, part) for part in PARTS])
     candidates = np.arange(dataset.num_entities)
     return rank_triplets(predictor, triplets, known, candidates, progress=show)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,9 +28,6 @@ def kepler() -> None:
       wikidata5m kepler train dataset --encoder roberta-base --out runs/kepler
       wikidata5m kepler evaluate runs/kepler
     """
-    # Spinning OpenMP threads on a shared machine cost tens of times the work itself; read by torch
-    # when it is loaded, which is later.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @kepler.command()
@@ -48,7 +44,9 @@ def kepler() -> None:
 @click.option(
     "--vocab", type=click.IntRange(min=261), default=4000, show_default=True, help="Most tokens."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all randomness."
+)
 @json_option
 def init(
     dataset: Path, out: Path, overwrite: bool, size: Size, vocab: int, seed: int, as_json: bool
@@ -92,8 +90,10 @@ def init(
 @click.option("--preset", default="kepler-wiki", show_default=True, help="kepler-wiki or demo.")
 @click.option("--config", "file", type=_PATH, help="YAML with settings over the preset's.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
-@click.option("--setting", type=_SETTING, default="inductive", show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--setting", type=_SETTING, default="inductive", show_default=True, help="Split.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all randomness."
+)
 @output_options
 @json_option
 def train(
@@ -171,7 +171,13 @@ def encode(
 @click.argument("run_folder", metavar="RUN", type=_PATH)
 @click.option("--dataset", type=_PATH, help="The dataset, where it is not where RUN says.")
 @click.option("--setting", type=_SETTING, help="Which split.  [default: the one trained on]")
-@click.option("--part", type=click.Choice(["test", "valid"]), default="test", show_default=True)
+@click.option(
+    "--part",
+    type=click.Choice(["test", "valid"]),
+    default="test",
+    show_default=True,
+    help="Ranked.",
+)
 @json_option
 def evaluate(
     run_folder: Path, dataset: Path | None, setting: Setting | None, part: Part, as_json: bool

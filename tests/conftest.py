@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import wikidata5m.cli  # noqa: F401 - sets the OpenMP policy before torch is loaded
+
 REPOSITORY = Path(__file__).parents[1]
 
 

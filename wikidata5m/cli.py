@@ -7,14 +7,23 @@ modules named there import click and little else, so `wikidata5m --help` loads n
 from __future__ import annotations
 
 import difflib
+import os
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import click
 
-from wikidata5m.errors import Wikidata5MError
+from wikidata5m.errors import MissingExtraError, Wikidata5MError
+
+# Idle OpenMP threads spin by default; beside other work that has slowed training tenfold. Read when
+# torch is loaded, so it is set before any command is.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 ORDER = ("demo", "world", "build", "stats", "verify", "show", "bench", "kepler", "report")
+
+
+TRAIN_MODULES = frozenset({"torch", "transformers", "safetensors", "matplotlib"})
+"""What the extra `train` brings."""
 
 
 class LazyGroup(click.Group):
@@ -47,10 +56,23 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except Wikidata5MError as error:
             raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            raise click.ClickException(str(_missing(error))) from error
         except OSError as error:
             if error.filename is None:
                 raise
             raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+
+
+def _missing(error: ModuleNotFoundError) -> MissingExtraError:
+    """The error to show for a module of an extra; raises `error` again for any other."""
+    module = (error.name or "").partition(".")[0]
+    if module not in TRAIN_MODULES:
+        raise error
+    return MissingExtraError(
+        f"this command needs {module}, which is not installed; "
+        "run pip install 'wikidata5m[train]', or pip install -e '.[train]' in a checkout"
+    )
 
 
 def _installed() -> dict[str, EntryPoint]:

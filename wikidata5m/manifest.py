@@ -5,6 +5,7 @@ Imports errors, files and schema.
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -57,11 +58,12 @@ class Manifest:
 
     @property
     def dataset_hash(self) -> str:
-        """What identifies the content: the hash of entities, relations and triplets together."""
-        parts = (
-            self.files[name].sha256 for name in (schema.ENTITIES, schema.RELATIONS, schema.TRIPLETS)
-        )
-        return "-".join(part[:16] for part in parts)
+        """What identifies the content: a hash over the hashes of all files, splits and texts too.
+
+        Results and embeddings carry it, so that none is judged on a split it was not trained for.
+        """
+        lines = "".join(f"{name} {record.sha256}\n" for name, record in sorted(self.files.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()[:32]
 
 
 def load_manifest(folder: Path) -> Manifest:

@@ -66,7 +66,7 @@ def test_json_is_one_object_on_stdout(small: Dataset, tmp_path: Path) -> None:
 def test_an_output_folder_is_not_overwritten_unasked(small: Dataset, tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("data")
     words = ["bench", "train", small.path, "--model", "transe", "--out", tmp_path, *SETTINGS]
-    invoke(*words, "--overwrite", "--set", "setting=inductive", code=1)
+    invoke(*words, "--overwrite", "--set", "model.p=3", code=1)
     refused = invoke(*words, code=1)
     assert "pass --overwrite" in refused.stderr
     assert (tmp_path / "precious").read_text() == "data"

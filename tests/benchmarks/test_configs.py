@@ -35,7 +35,6 @@ def test_a_shipped_configuration_loads_and_is_of_the_model_in_its_name(name: str
         ("model.name=transh", "transh"),
         ("train.epoch=3", "did you mean train.epochs"),
         ("train.epochs=many", "epochs"),
-        ("setting=inductive", "kepler train"),
     ],
 )
 def test_a_wrong_setting_is_refused(override: str, message: str) -> None:

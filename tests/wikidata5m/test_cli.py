@@ -71,6 +71,22 @@ def test_an_expected_failure_is_one_line_and_exit_code_1(tmp_path: Path) -> None
     assert result.stderr.count("\n") == 1
 
 
+def test_a_missing_extra_is_named_with_the_command_that_brings_it(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"
+        "from wikidata5m.cli import main\n"
+        f"main(['bench', 'evaluate', {str(tmp_path)!r}])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "this command needs torch" in done.stderr
+    assert "pip install 'wikidata5m[train]'" in done.stderr
+
+
 def test_stats_show_and_verify_of_a_dataset(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "data")
     run = CliRunner().invoke

@@ -55,6 +55,13 @@ def test_tables_align_numbers_and_escape_bars() -> None:
     assert table(["x"], []) == "| x   |\n|-----|"
 
 
+def test_another_split_is_another_dataset(tmp_path: Path) -> None:
+    one, same, other = (make_dataset(tmp_path / str(i), seed=i // 2) for i in range(3))
+    assert np.array_equal(one.triplets(), other.triplets()) or one.texts != other.texts
+    assert one.manifest.dataset_hash == same.manifest.dataset_hash
+    assert one.manifest.dataset_hash != other.manifest.dataset_hash
+
+
 def test_a_dataset_gives_back_what_was_written(tmp_path: Path) -> None:
     written = make_dataset(tmp_path / "data")
     dataset = load(tmp_path / "data")

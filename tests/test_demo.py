@@ -1,0 +1,33 @@
+"""The demo end to end: what a newcomer runs first, and what it promises."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import ujson
+
+from wikidata5m import load
+from wikidata5m.verify import verify
+
+
+@pytest.mark.slow
+def test_the_demo_builds_trains_ranks_and_reports(tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    command = [sys.executable, "-m", "wikidata5m", "demo", "--out", str(out)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"report: {out / 'report' / 'index.html'}"
+    assert verify(load(out / "dataset")) == []
+    page = (out / "report" / "index.html").read_text()
+    assert "<svg" in page
+    for run in ("transe", "complex"):
+        result = ujson.loads((out / "runs" / run / "results" / "test.json").read_text())
+        chance = result["baselines"]["random"]["both"]["mrr"]
+        assert result["metrics"]["both"]["mrr"] > 20 * chance
+    result = ujson.loads((out / "runs/kepler-wiki/results/inductive-test.json").read_text())
+    reached = result["metrics"]["both"]["mrr"]
+    for baseline in ("random", "untrained encoder"):
+        assert reached >= 3 * result["baselines"][baseline]["both"]["mrr"]
