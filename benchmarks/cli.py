@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FOLDER = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(short_help="Train embedding models and rank triplets by them.")
 def bench() -> None:
     """Train embedding models on a dataset and rank triplets with them.
 
@@ -162,7 +162,7 @@ def table_(*, runs: tuple[Path, ...], as_json: bool) -> None:
     )
 
 
-@click.command()
+@click.command(short_help="Write a page of tables and plots from runs.")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=_FOLDER)
 @click.option("--dataset", type=_FOLDER, help="Also describe this dataset.")
 @click.option("--out", required=True, type=_FOLDER, help="Output folder.")

@@ -19,7 +19,7 @@ _PATH = click.Path(path_type=Path)
 _SETTING = click.Choice(["inductive", "transductive"])
 
 
-@click.group()
+@click.group(short_help="Train KEPLER, an encoder of unseen entities too.")
 def kepler() -> None:
     """Train KEPLER: an encoder that turns descriptions into embeddings, also of unseen entities.
 

@@ -20,7 +20,7 @@ WORKERS = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Build a dataset from two dumps.")
 @click.option("--wikidata", required=True, type=EXISTING, help="Wikidata JSON dump (.bz2, .gz).")
 @click.option("--wikipedia", required=True, type=EXISTING, help="Wikipedia XML dump (.bz2, .gz).")
 @output_options
@@ -71,7 +71,7 @@ def build(
     log(f"dataset: {out}")
 
 
-@click.command()
+@click.command(short_help="Write a synthetic world as real-format dumps.")
 @click.option(
     "--entities",
     type=click.IntRange(100, 5_000_000),

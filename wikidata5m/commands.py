@@ -11,7 +11,7 @@ from wikidata5m.console import emit, json_option, table
 DATASET = click.argument("folder", metavar="DATASET", type=click.Path(path_type=Path))
 
 
-@click.command()
+@click.command(short_help="Print sizes, splits, top categories and drops.")
 @DATASET
 @json_option
 def stats(folder: Path, as_json: bool) -> None:
@@ -29,7 +29,7 @@ def stats(folder: Path, as_json: bool) -> None:
     emit(result, as_json=as_json, text=render(result))
 
 
-@click.command()
+@click.command(short_help="Show one entity: names, types, text, facts.")
 @DATASET
 @click.argument("entity")
 @click.option("--limit", default=20, show_default=True, help="How many facts to list.")
@@ -48,7 +48,7 @@ def show(folder: Path, entity: str, limit: int, as_json: bool) -> None:
     emit(result, as_json=as_json, text=render(result))
 
 
-@click.command()
+@click.command(short_help="Check every hash, count and split invariant.")
 @DATASET
 @json_option
 def verify(folder: Path, as_json: bool) -> None:
@@ -73,7 +73,7 @@ def verify(folder: Path, as_json: bool) -> None:
         raise DatasetError(f"{folder}: {len(breaches)} breaches; build or download it again")
 
 
-@click.command()
+@click.command(short_help="Run the whole job on a synthetic world, offline.")
 @click.option(
     "--out",
     default=Path("demo-output"),

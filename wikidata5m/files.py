@@ -32,10 +32,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    """Delete a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -84,7 +89,7 @@ def sha256(path: Path) -> str:
 
 
 def claim_output(path: Path, *, overwrite: bool = False, resume: bool = False) -> None:
-    """Make the output folder `path`, empty unless `resume`.
+    """Make the output folder `path`, empty unless `resume`; what a killed run half wrote is gone.
 
     Raises OutputExistsError when it holds something and neither flag is set: results are never
     overwritten unasked.
@@ -98,3 +103,5 @@ def claim_output(path: Path, *, overwrite: bool = False, resume: bool = False) -
             )
         shutil.rmtree(path)
     path.mkdir(parents=True, exist_ok=True)
+    for leftover in list(path.rglob(".*.tmp")):
+        _remove(leftover)

@@ -34,8 +34,9 @@ def test_an_output_folder_is_never_overwritten_unasked(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("x")
     with pytest.raises(OutputExistsError, match="--overwrite"):
         claim_output(tmp_path)
+    (tmp_path / ".half.parquet.123.tmp").write_text("x")
     claim_output(tmp_path, resume=True)
-    assert (tmp_path / "kept").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
     claim_output(tmp_path, overwrite=True)
     assert not (tmp_path / "kept").exists()
     with pytest.raises(OutputExistsError, match="is a file"):
