@@ -1,6 +1,6 @@
 """Items x pages -> entities, descriptions, relations, triplets, with every drop counted.
 
-Imports schema, wikidata and wikipedia. Reads the tables that the extraction tasks left behind.
+Imports errors, wikidata, wikipedia and writer. Reads the tables that extraction left behind.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ import numpy.typing as npt
 import polars as pl
 
 from pipelines.wikidata import LAYOUTS as WIKIDATA
-from pipelines.wikidata import label_first
+from pipelines.wikidata import STATEMENT_DROPS, label_first
 from pipelines.wikipedia import LAYOUTS as WIKIPEDIA
-from pipelines.wikipedia import normalise_title
+from pipelines.wikipedia import TOO_LARGE, normalise_title
 from wikidata5m.errors import DatasetError
 from wikidata5m.writer import Tables
 
 SHARD_ROWS: Final = 500_000
-STATEMENT_DROPS: Final = ("deprecated", "no_value", "some_value", "not_an_item")
 REDIRECT_HOPS: Final = 2
 """MediaWiki follows one redirect; a dump may catch a double redirect before a bot mends it."""
 
@@ -48,14 +47,18 @@ def align(work: Path, min_words: int) -> Aligned:
         extracted.wikidata("items"), "entity", ["revision", "row"], "duplicate_item", drops
     )
     pages = _latest(extracted.wikipedia("pages"), "title", ["row"], "duplicate_page", drops)
-    kept, redirected = _keep_items(items, pages, extracted.wikipedia("redirects"), min_words, drops)
+    repeated_pages = drops["duplicate_page"]
+    redirects = _latest(extracted.wikipedia("redirects"), "title", [], "duplicate_page", drops)
+    drops["duplicate_page"] += repeated_pages
+    kept, redirected = _keep_items(items, pages, redirects, min_words, drops)
     if kept.is_empty():
         raise DatasetError(
             f"no item is left: {_reasons(drops)}; check that both dumps are of one wiki and date"
         )
     for reason in STATEMENT_DROPS:
         drops[reason] = int(items[reason].sum())
-    properties = _keep_relations(extracted.wikidata("properties"))
+    known = _latest(extracted.wikidata("properties"), "relation", [], "duplicate_property", drops)
+    properties = _keep_relations(known)
     statements = extracted.wikidata("statements").join(
         items.select("row", head="entity"), on="row", how="inner"
     )
@@ -88,7 +91,7 @@ class _Extracted:
     def counts(self) -> dict[str, int]:
         """What came in."""
         return {
-            "wikidata_lines": int(self.wikidata("counts")["lines"].sum()),
+            "wikidata_entities": int(self.wikidata("counts")["entities"].sum()),
             "wikidata_properties": self.wikidata("properties").height,
             "wikipedia_pages": int(self.wikipedia("counts")["pages"].sum()),
             "wikipedia_redirects": self.wikipedia("redirects").height,
@@ -104,14 +107,15 @@ class _Extracted:
         }
 
     def _read(self, source: str, name: str) -> pl.DataFrame:
-        return pl.read_parquet(self._work / f"{source}-*" / f"{name}.parquet")
+        files = sorted(self._work.glob(f"{source}-*/{name}.parquet"))
+        return pl.read_parquet(files, glob=False)
 
 
 def _latest(
     frame: pl.DataFrame, key: str, order: list[str], reason: str, drops: dict[str, int]
 ) -> pl.DataFrame:
-    """One row per key: the last in `order`."""
-    kept = frame.sort(order).unique(key, keep="last", maintain_order=True)
+    """One row per key: the last in `order`, or in the file's own."""
+    kept = (frame.sort(order) if order else frame).unique(key, keep="last", maintain_order=True)
     drops[reason] = frame.height - kept.height
     return kept
 
@@ -119,7 +123,7 @@ def _latest(
 def _keep_items(
     items: pl.DataFrame,
     pages: pl.DataFrame,
-    redirects: pl.DataFrame,
+    targets: pl.DataFrame,
     min_words: int,
     drops: dict[str, int],
 ) -> tuple[pl.DataFrame, int]:
@@ -130,7 +134,6 @@ def _keep_items(
     known = pages.select("title", "words", "disambiguation")
     found = titles.join(known, on="title", how="inner")
     missing = titles.join(known, on="title", how="anti")
-    targets = redirects.unique("title", keep="last", maintain_order=True)
     redirected = 0
     for _ in range(REDIRECT_HOPS):
         moved = missing.join(targets, on="title", how="inner").with_columns(title="target")
@@ -139,8 +142,10 @@ def _keep_items(
         found = pl.concat([found, arrived])
         missing = moved.drop("target").join(known, on="title", how="anti")
     drops["page_missing"] = items.height - found.height
-    kept = found.filter(pl.col("words") >= min_words).sort("entity")
-    drops["short_lead"] = found.height - kept.height
+    read = found.filter(pl.col("words") != TOO_LARGE)
+    drops["page_too_large"] = found.height - read.height
+    kept = read.filter(pl.col("words") >= min_words).sort("entity")
+    drops["short_lead"] = read.height - kept.height
     return kept, redirected
 
 

@@ -30,6 +30,8 @@ from wikidata5m.writer import Provenance, Split, Tables, write_dataset
 
 WORK: Final = ".build"
 PLAN: Final = "plan.json"
+LEAST_TASK: Final = 1 << 16
+MOST_TASK: Final = 32 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,8 @@ class BuildConfig:
     def __post_init__(self) -> None:
         if self.min_words < 1:
             raise ValueError("min_words must be at least 1")
+        if self.seed < 0:
+            raise ValueError("seed must not be negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +62,8 @@ class BuildInput:
     wikidata: Path
     wikipedia: Path
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
-    range_bytes: int = 32 << 20
-    """Compressed bytes a task reads; less for small files, so that each worker has some."""
+    range_bytes: int | None = None
+    """Compressed bytes a task reads; by default 32 MiB, less for dumps too small for that."""
 
 
 def build(
@@ -77,16 +81,20 @@ def build(
     are taken up by `resume`.
     """
     _check_dumps(source)
-    if resume and (out / schema.MANIFEST).is_file():
-        log(f"{out}: complete already")
-        shutil.rmtree(out / WORK, ignore_errors=True)
-        return load_manifest(out)
-    claim_output(out, resume=resume, overwrite=overwrite)
     work = out / WORK
-    _check_plan(work / PLAN, source, config)
+    if resume and (out / schema.MANIFEST).is_file():
+        manifest = load_manifest(out)
+        _check_same(_identity_of(manifest), _identity(source, config), out)
+        log(f"{out}: complete already")
+        shutil.rmtree(work, ignore_errors=True)
+        return manifest
+    claim_output(
+        out, resume=resume, overwrite=overwrite, inputs=(source.wikidata, source.wikipedia)
+    )
+    task_bytes = _plan(work / PLAN, source, config)
     with worker_pool(source.workers) as executor:
         hashed = _hash_sources(source, executor)
-        _extract(source, work, config, executor)
+        _extract(source, work, config, task_bytes, executor)
         sources = tuple(future.result() for future in hashed)
     log("align: items with pages")
     aligned = align(work, config.min_words)
@@ -126,21 +134,47 @@ def _sniff(start: bytes) -> str:
     return kinds.get(start[:1], "text of another format")
 
 
-def _check_plan(path: Path, source: BuildInput, config: BuildConfig) -> None:
-    """Record what this build is; refuse to resume a build that was another."""
-    plan = {
-        "wikidata": [str(source.wikidata), source.wikidata.stat().st_size],
-        "wikipedia": [str(source.wikipedia), source.wikipedia.stat().st_size],
-        "range_bytes": source.range_bytes,
-        "workers": source.workers,
+Identity = dict[str, Any]
+"""What a build is made from: the configuration, and each dump by role, name and size."""
+
+
+def _identity(source: BuildInput, config: BuildConfig) -> Identity:
+    dumps = (("wikidata", source.wikidata), ("wikipedia", source.wikipedia))
+    return {
         "config": asdict(config),
+        "dumps": [[role, path.name, path.stat().st_size] for role, path in dumps],
     }
-    if path.is_file() and read_json(path) != plan:
+
+
+def _identity_of(manifest: Manifest) -> Identity:
+    dumps = [[one["role"], Path(one["path"]).name, one["bytes"]] for one in manifest.sources]
+    return {"config": manifest.config, "dumps": dumps}
+
+
+def _check_same(begun: Identity, asked: Identity, out: Path) -> None:
+    if begun != asked:
         raise OutputExistsError(
-            f"{path.parent.parent}: was begun with other dumps or settings ({path}); "
+            f"{out}: was begun with other dumps or settings; "
             "repeat those, or pass --overwrite to start anew"
         )
-    write_json(path, plan)
+
+
+def _plan(path: Path, source: BuildInput, config: BuildConfig) -> int:
+    """Record what this build is, or check that it is the one begun; returns a task's bytes.
+
+    Those stay what they were at first, so that a resume may use other --workers.
+    """
+    asked = _identity(source, config)
+    if path.is_file():
+        plan = read_json(path)
+        task_bytes = plan.pop("task_bytes")
+        _check_same(plan, asked, path.parent.parent)
+        return int(str(task_bytes))
+    total = source.wikidata.stat().st_size + source.wikipedia.stat().st_size
+    automatic = max(LEAST_TASK, min(MOST_TASK, total // (4 * source.workers)))
+    task_bytes = source.range_bytes or automatic
+    write_json(path, asked | {"task_bytes": task_bytes})
+    return task_bytes
 
 
 def _hash_sources(source: BuildInput, executor: Executor) -> list[Any]:
@@ -150,9 +184,10 @@ def _hash_sources(source: BuildInput, executor: Executor) -> list[Any]:
     ]
 
 
-def _extract(source: BuildInput, work: Path, config: BuildConfig, executor: Executor) -> None:
+def _extract(
+    source: BuildInput, work: Path, config: BuildConfig, task_bytes: int, executor: Executor
+) -> None:
     total = source.wikidata.stat().st_size + source.wikipedia.stat().st_size
-    target = max(1 << 18, min(source.range_bytes, total // (4 * source.workers)))
     wanted = wikidata.Wanted(config.language, config.site)
     jobs = (
         ("wikidata", source.wikidata, wikidata.LAYOUTS, wikidata.reader(wanted)),
@@ -161,7 +196,7 @@ def _extract(source: BuildInput, work: Path, config: BuildConfig, executor: Exec
     tasks = [
         Task(source=part, out=work / f"{name}-{part.index:06}", layouts=layouts, run=run)
         for name, path, layouts, run in jobs
-        for part in plan_ranges(path, target)
+        for part in plan_ranges(path, task_bytes)
     ]
     with progress("extract", total // 1_000_000, "MB compressed") as update:
         perform_all(tasks, executor, update)

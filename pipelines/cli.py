@@ -25,7 +25,7 @@ WORKERS = click.option(
 @click.option("--wikipedia", required=True, type=EXISTING, help="Wikipedia XML dump (.bz2, .gz).")
 @output_options
 @WORKERS
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the splits.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of the splits.  [default: 0]")
 @click.option("--config", "file", type=EXISTING, help="YAML with BuildConfig's settings.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 @json_option
@@ -36,7 +36,7 @@ def build(
     resume: bool,
     overwrite: bool,
     workers: int | None,
-    seed: int,
+    seed: int | None,
     file: Path | None,
     overrides: tuple[str, ...],
     as_json: bool,
@@ -57,7 +57,8 @@ def build(
     from wikidata5m.config import load_config
     from wikidata5m.schema import DROP_MEANING
 
-    config = load_config(BuildConfig, file, (f"seed={seed}", *overrides))
+    chosen = [] if seed is None else [f"seed={seed}"]
+    config = load_config(BuildConfig, file, (*overrides, *chosen))
     source = BuildInput(
         wikidata=wikidata, wikipedia=wikipedia, workers=workers or os.cpu_count() or 1
     )
@@ -79,7 +80,13 @@ def build(
     show_default=True,
     help="How many the built dataset has.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of names, facts and texts.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of names, facts and texts.",
+)
 @click.option("--out", required=True, type=EXISTING, help="Output folder.")
 @click.option("--overwrite", is_flag=True, help="Replace what the output folder holds.")
 @WORKERS

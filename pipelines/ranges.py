@@ -37,6 +37,9 @@ MAX_FALSE_MAGICS: Final = 2
 
 PAGE: Final = b"<page>"
 PAGE_END: Final = b"</page>"
+XML_END: Final = b"</mediawiki>"
+TAIL_BYTES: Final = 64
+"""What is kept of the text after a page: enough for a tag cut in two, and for the closing one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +95,12 @@ def lines(source: Range) -> Iterator[bytes]:
 def pages(source: Range) -> Iterator[bytes]:
     """Each `<page>...</page>` whose first byte lies in `source`.
 
-    Raises InputError when the file ends inside a page.
+    Raises InputError when the file ends inside a page, or without its closing tag.
     """
-    buffer, owned = b"", 0
+    buffer, owned, seen = b"", 0, 0
     for block, own in _blocks(source):
         buffer += block
+        seen += len(block)
         owned += len(block) if own else 0
         done = 0
         while 0 <= (start := buffer.find(PAGE, done)) < owned:
@@ -109,12 +113,15 @@ def pages(source: Range) -> Iterator[bytes]:
         # A tag may straddle the range's end, so a few bytes past it must have been seen.
         if not unfinished and len(buffer) - owned >= len(PAGE):
             return
-        keep = start if unfinished else max(done, len(buffer) - len(PAGE) + 1)
+        keep = start if unfinished else max(done, len(buffer) - TAIL_BYTES)
         buffer, owned = buffer[keep:], max(0, owned - keep)
-    if 0 <= buffer.find(PAGE) < owned:
+    inside = 0 <= buffer.find(PAGE) < owned
+    # A last range of a few bytes may begin within the closing tag.
+    at_end = source.stop == source.size and seen >= TAIL_BYTES
+    if inside or (at_end and XML_END not in buffer):
         raise InputError(
             source.path,
-            "ends inside a <page>",
+            "ends inside a <page>" if inside else "ends without </mediawiki>",
             where=f"byte {source.size:,}",
             fix="the file is cut off: download it again",
         )
@@ -175,13 +182,17 @@ def _bzip2_blocks(source: Range) -> Blocks:
             )
         marks = _marks(stream, source)
         pending: list[tuple[int, int]] = []
+        last = None
         while mark := pending.pop(0) if pending else next(marks, None):
             position, magic = mark
             if magic == END_MAGIC:
-                _check_end(source, position)
+                last = position
                 continue
             data = _block(stream, source, position, pending, marks)
             yield data, position < source.stop * 8
+        # Nothing may follow the last end mark and its CRC, not even the start of another stream.
+        if last is not None and -(-(last + MAGIC_BITS + CRC_BITS) // 8) != source.size:
+            raise _truncated(source)
 
 
 def _block(
@@ -250,11 +261,6 @@ def _find(window: bytes, magic: int) -> Iterator[tuple[int, int]]:
             if (seen >> (8 - shift)) & ((1 << MAGIC_BITS) - 1) == magic:
                 yield (at - 1) * 8 + shift, magic
             at = window.find(spread[1:6], at + 1)
-
-
-def _check_end(source: Range, position: int) -> None:
-    if position + MAGIC_BITS + CRC_BITS > source.size * 8:
-        raise _truncated(source)
 
 
 def _truncated(source: Range) -> InputError:

@@ -1,6 +1,7 @@
-"""Transductive and inductive splits: pure functions of (triplets, sizes, seed). Imports schema.
+"""Transductive and inductive splits: pure functions of (triplets, sizes, seed).
 
-Legend: N triplets, E entities, R relations. Triplets are (N, 3) arrays of head, relation, tail.
+Imports dataset and schema. Legend: N triplets, E entities, R relations. Triplets are (N, 3) arrays
+of head, relation, tail.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Ints = npt.NDArray[np.int64]
 TRAIN: Final = 0
 LEAST_ENTITIES: Final = 4
 """An inductive part with fewer entities than this ranks nothing worth ranking."""
-PARTS: Final[dict[Part, int]] = {"train": TRAIN, "valid": 1, "test": 2}
+CODES: Final[dict[Part, int]] = {"train": TRAIN, "valid": 1, "test": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,8 @@ class SplitResult:
     parts: dict[Part, Triplets]
     border: int
     note: str
+    subgraphs: tuple[tuple[Part, list[int]], ...] = ()
+    """The connected subgraphs that were held out, as lists of entities."""
 
 
 def transductive(triplets_N3: Triplets, config: SplitConfig, seed: int) -> SplitResult:
@@ -81,14 +84,16 @@ def transductive(triplets_N3: Triplets, config: SplitConfig, seed: int) -> Split
             entities[head] += 1
             entities[tail] += 1
             relations[relation] += 1
+    if len(held) < 2:
+        return _none("no transductive split: hardly a triplet has ends that occur elsewhere too")
     # The two parts share a shortfall in proportion; the draw is random, so a prefix is fair.
-    first = len(held) * sizes[0] // sum(sizes)
+    first = min(max(1, len(held) * sizes[0] // sum(sizes)), len(held) - 1)
     part_N = np.zeros(len(triplets_N3), dtype=np.int8)
-    part_N[held[:first]] = PARTS["valid"]
-    part_N[held[first:]] = PARTS["test"]
+    part_N[held[:first]] = CODES["valid"]
+    part_N[held[first:]] = CODES["test"]
     asked, got = config.valid + config.test, len(held)
     return SplitResult(
-        parts={part: triplets_N3[part_N == code] for part, code in PARTS.items()},
+        parts={part: triplets_N3[part_N == code] for part, code in CODES.items()},
         border=0,
         note=_shortfall("transductive", "triplets", asked, got),
     )
@@ -110,15 +115,18 @@ def inductive(
     rng = np.random.default_rng(seed)
     part_E = np.zeros(num_entities, dtype=np.int8)
     seeds = iter(rng.permutation(np.flatnonzero(graph.open_E)))
-    for code in (PARTS["valid"], PARTS["test"]):
+    subgraphs: list[tuple[Part, list[int]]] = []
+    held_parts: tuple[Part, ...] = ("valid", "test")
+    for held in held_parts:
         missing = size
         while missing >= 2 and (start := next(seeds, None)) is not None:
             grown = graph.grow(int(start), part_E, min(missing, config.subgraph_entities), rng)
             if len(grown) >= 2 and graph.release(grown):
-                part_E[grown] = code
+                part_E[grown] = CODES[held]
+                subgraphs.append((held, grown))
                 missing -= len(grown)
     head_N, tail_N = part_E[triplets_N3[:, 0]], part_E[triplets_N3[:, 2]]
-    parts = {part: triplets_N3[(head_N == code) & (tail_N == code)] for part, code in PARTS.items()}
+    parts = {part: triplets_N3[(head_N == code) & (tail_N == code)] for part, code in CODES.items()}
     if not (len(parts["valid"]) and len(parts["test"])):
         return _none("no inductive split: no connected subgraph could be held out")
     got = int((part_E != TRAIN).sum())
@@ -126,6 +134,7 @@ def inductive(
         parts=parts,
         border=int((head_N != tail_N).sum()),
         note=_shortfall("inductive", "unseen entities", 2 * config.inductive_entities, got),
+        subgraphs=tuple(subgraphs),
     )
 
 

@@ -18,7 +18,14 @@ import pyarrow as pa
 from pipelines.ranges import Range, lines
 from pipelines.tasks import TableWriter
 from wikidata5m.errors import InputError
+from wikidata5m.schema import StatementDrop
 
+STATEMENT_DROPS: Final[tuple[StatementDrop, ...]] = (
+    "deprecated",
+    "no_value",
+    "some_value",
+    "not_an_item",
+)
 _TEXTS = pa.list_(pa.string())
 LAYOUTS: Final[dict[str, pa.Schema]] = {
     # `row` ties statements to the line they stand on, since an item may occur more than once.
@@ -41,7 +48,7 @@ LAYOUTS: Final[dict[str, pa.Schema]] = {
             ("aliases", _TEXTS),
         ]
     ),
-    "counts": pa.schema([("lines", pa.int64()), ("no_page", pa.int64())]),
+    "counts": pa.schema([("entities", pa.int64()), ("no_page", pa.int64())]),
 }
 
 INSTANCE_OF: Final = "P31"
@@ -135,11 +142,12 @@ def _decoder(wanted: Wanted) -> Decode:
 
 def _read(source: Range, out: TableWriter, *, wanted: Wanted) -> None:
     decode, site = _decoder(wanted), f'"{wanted.site}"'.encode()
-    number = pageless = 0
+    entities = pageless = 0
     for number, line in enumerate(lines(source), start=1):
         record = line.strip().rstrip(b",")
         if record in (b"", b"[", b"]"):
             continue
+        entities += 1
         links = record.rfind(b'"sitelinks"')
         has_page = links >= 0 and record.find(site, links) >= 0
         is_property = _PROPERTY.search(record) is not None
@@ -152,7 +160,7 @@ def _read(source: Range, out: TableWriter, *, wanted: Wanted) -> None:
             pageless += not _add(out, decode(record), row=source.index << 40 | number)
         except (msgspec.DecodeError, ValueError) as error:
             raise _bad(source, number, f"not a Wikidata entity ({error})") from None
-    out.add("counts", (number, pageless))
+    out.add("counts", (entities, pageless))
 
 
 def _add(out: TableWriter, entity: Any, row: int) -> bool:

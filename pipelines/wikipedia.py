@@ -30,12 +30,12 @@ LAYOUTS: Final[dict[str, pa.Schema]] = {
         ]
     ),
     "redirects": pa.schema([("title", pa.string()), ("target", pa.string())]),
-    "counts": pa.schema(
-        [("pages", pa.int64()), ("other_namespace", pa.int64()), ("page_too_large", pa.int64())]
-    ),
+    "counts": pa.schema([("pages", pa.int64()), ("other_namespace", pa.int64())]),
 }
 
 ARTICLES: Final = "0"
+TOO_LARGE: Final = -1
+"""In place of a number of words: the first section exceeds the length cap."""
 _REDIRECT: Final = re.compile(r"\s*#redirect\s*:?\s*\[\[([^\]|#]+)", re.IGNORECASE)
 _REDIRECT_TITLE: Final = re.compile(rb'<redirect title="([^"]*)"')
 
@@ -54,22 +54,33 @@ def read_pages(source: Range, out: TableWriter) -> None:
     """Read one range into tables of LAYOUTS; a task's `run`."""
     counts: Counter[str] = Counter()
     for number, raw in enumerate(pages(source), start=1):
-        page = _parse(raw, source, number)
+        try:
+            page = _parse(raw)
+        except ValueError as error:
+            raise InputError(
+                source.path,
+                f"a <page> that cannot be read ({error})",
+                where=f"page {number} after byte {source.start:,}",
+                fix="expected MediaWiki's XML export in UTF-8: download the dump again",
+            ) from None
         counts["pages"] += 1
         if page.namespace != ARTICLES:
             counts["other_namespace"] += 1
         elif page.redirect:
             out.add("redirects", (page.title, page.redirect))
         else:
-            try:
-                text = lead_text(page.text)
-            except PageTooLarge:
-                counts["page_too_large"] += 1
-                continue
             row = source.index << 40 | number
-            flag = is_disambiguation(page.text)
-            out.add("pages", (row, page.title, text, len(text.split()), flag))
+            out.add("pages", (row, page.title, *_lead(page.text), is_disambiguation(page.text)))
     out.add("counts", tuple(counts[name] for name in LAYOUTS["counts"].names))
+
+
+def _lead(wikitext: str) -> tuple[str, int]:
+    """The first section's text and its number of words."""
+    try:
+        text = lead_text(wikitext)
+    except PageTooLarge:
+        return "", TOO_LARGE
+    return text, len(text.split())
 
 
 def normalise_title(title: str) -> str:
@@ -78,8 +89,8 @@ def normalise_title(title: str) -> str:
     return plain[:1].upper() + plain[1:]
 
 
-def _parse(raw: bytes, source: Range, number: int) -> Page:
-    """Read one `<page>`; of several revisions, the last."""
+def _parse(raw: bytes) -> Page:
+    """Read one `<page>`; of several revisions, the last. Raises ValueError."""
     start = raw.rfind(b"<text")
     opened = raw.find(b">", start)
     end = raw.find(b"</text>", opened)
@@ -87,12 +98,7 @@ def _parse(raw: bytes, source: Range, number: int) -> Page:
     head = raw[: raw.find(b"<revision>")]
     title = _between(head, b"<title>", b"</title>")
     if not title:
-        raise InputError(
-            source.path,
-            "a <page> without a <title>",
-            where=f"page {number} after byte {source.start:,}",
-            fix="expected MediaWiki's XML export format: download the dump again",
-        )
+        raise ValueError("no <title>")
     # The oldest schemas name neither namespace nor redirect.
     namespace = _between(head, b"<ns>", b"</ns>") or ARTICLES
     target = _REDIRECT_TITLE.search(head)
@@ -109,4 +115,4 @@ def _between(raw: bytes, opening: bytes, closing: bytes) -> str:
 
 
 def _decode(raw: bytes) -> str:
-    return html.unescape(raw.decode("utf-8", errors="replace"))
+    return html.unescape(raw.decode("utf-8"))

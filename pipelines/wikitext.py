@@ -303,6 +303,7 @@ def _spans(text: str) -> Iterator[_Span]:
         kind, start = stack[0]
         position = _end_of_unclosed(text, kind, start)
         yield _Span("unclosed", start, position, depth)
+    yield _Span("unclosed", position, len(text), 0)
 
 
 def _end_of_unclosed(text: str, kind: str, start: int) -> int:

@@ -32,7 +32,13 @@ def stats(folder: Path, as_json: bool) -> None:
 @click.command(short_help="Show one entity: names, types, text, facts.")
 @DATASET
 @click.argument("entity")
-@click.option("--limit", default=20, show_default=True, help="How many facts to list.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="How many facts to list.",
+)
 @json_option
 def show(folder: Path, entity: str, limit: int, as_json: bool) -> None:
     """Show one entity: names, types, text, and the facts it takes part in.
@@ -82,8 +88,20 @@ def verify(folder: Path, as_json: bool) -> None:
     help="Output folder.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace what the output folder holds.")
-@click.option("--entities", default=5000, show_default=True, help="Size of the synthetic world.")
-@click.option("--seed", default=0, show_default=True, help="Of the world and all training.")
+@click.option(
+    "--entities",
+    type=click.IntRange(1000, 5_000_000),
+    default=5000,
+    show_default=True,
+    help="Size of the synthetic world.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the world and all training.",
+)
 def demo(out: Path, overwrite: bool, entities: int, seed: int) -> None:
     """Run the whole job on a synthetic world, without internet, and leave a report to look at.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,34 +18,56 @@ Config = TypeVar("Config")
 
 
 def load_config(
-    cls: type[Config], file: Path | None = None, overrides: Iterable[str] = ()
+    cls: type[Config],
+    file: Path | Sequence[Path] | None = None,
+    overrides: Iterable[str] = (),
 ) -> Config:
     """Build `cls` from its defaults, then `file` (YAML), then `overrides` ("train.lr=1e-3").
 
-    Raises ConfigError on an unknown key (with the closest known one), a value of the wrong type, or
-    one that the class's own checks refuse.
+    Of several files a later one wins, key by key. Raises ConfigError on an unknown key (with the
+    closest known one), a value of the wrong type, or one that the class's own checks refuse.
     """
-    values = _read_yaml(file) if file else {}
+    files = [file] if isinstance(file, Path) else list(file or ())
+    values: dict[str, Any] = {}
+    for each in files:
+        read = _read_yaml(each)
+        _refuse_unknown(cls, read, where=str(each))
+        _merge(values, read)
     for override in overrides:
         _apply(values, override)
-    _refuse_unknown(cls, values, where=str(file) if file else "--set")
+    _refuse_unknown(cls, values, where="--set")
     try:
         # strict=False reads "1e-3", which YAML 1.1 takes for a string, as a number.
         return msgspec.convert(values, cls, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{file or 'configuration'}: {error}") from None
+        raise ConfigError(f"{files[-1] if files else 'configuration'}: {error}") from None
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        values = _parse(file.read_text(encoding="utf-8"), str(file)) or {}
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}; check the path") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{file}: not YAML ({' '.join(str(error).split())})") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: not UTF-8 text (byte {error.start}); save it as such") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{file}: expected `key: value` lines")
     return values
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: not YAML ({' '.join(str(error).split())})") from None
+
+
+def _merge(values: dict[str, Any], later: dict[str, Any]) -> None:
+    for key, value in later.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            _merge(values[key], value)
+        else:
+            values[key] = value
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
@@ -57,7 +79,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
             raise ConfigError(f"--set {override}: {parent} is one value, not a group of settings")
-    values[leaf] = yaml.safe_load(text)
+    values[leaf] = _parse(text, f"--set {override}")
 
 
 def _refuse_unknown(cls: Any, values: Mapping[str, Any], where: str, prefix: str = "") -> None:

@@ -1,17 +1,18 @@
 """Command-line habits in one place: results on stdout, logs and progress on stderr, shared options.
 
-Imports errors. Cheap to import: rich and ujson are loaded when something is printed.
+Imports nothing of the project. Cheap to import: rich and ujson are loaded when they are used.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import click
 
@@ -35,7 +36,15 @@ def json_option(command: Command) -> Command:
 
 
 def output_options(command: Command) -> Command:
-    """Add --out, --resume and --overwrite."""
+    """Add --out, --resume and --overwrite, of which the last two exclude each other."""
+
+    @functools.wraps(command)
+    def checked(**arguments: Any) -> Any:
+        if arguments["resume"] and arguments["overwrite"]:
+            raise click.UsageError("--resume and --overwrite exclude each other.")
+        return command(**arguments)
+
+    decorated: Any = checked
     for option in (
         click.option("--overwrite", is_flag=True, help="Replace what the output folder holds."),
         click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped."),
@@ -43,8 +52,8 @@ def output_options(command: Command) -> Command:
             "--out", required=True, type=click.Path(path_type=Path), help="Output folder."
         ),
     ):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return cast("Command", decorated)
 
 
 def log(message: str) -> None:

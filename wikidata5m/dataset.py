@@ -64,7 +64,7 @@ class Dataset:
     @cached_property
     def texts(self) -> list[str]:
         """The descriptions of all E entities by index; '' where there is none."""
-        frame = self._read(f"{schema.DESCRIPTIONS}/*.parquet")
+        frame = self._scan_texts().collect()
         texts = [""] * self.num_entities
         for index, text in zip(frame["index"], frame["text"], strict=True):
             texts[index] = text
@@ -72,8 +72,7 @@ class Dataset:
 
     def text(self, index: int) -> str:
         """The description of one entity, read alone; '' where there is none."""
-        files = str(self.path / schema.DESCRIPTIONS / "*.parquet")
-        found = pl.scan_parquet(files).filter(pl.col("index") == index).collect()
+        found = self._scan_texts().filter(pl.col("index") == index).collect()
         return str(found["text"][0]) if found.height else ""
 
     def triplets(self, setting: Setting | None = None, part: Part | None = None) -> Triplets:
@@ -82,14 +81,20 @@ class Dataset:
         Raises DatasetError when the dataset has no such split.
         """
         if setting is None or part is None:
-            return _as_array(self._read(schema.TRIPLETS))
+            return self.read_triplets(schema.TRIPLETS)
         if not self.has_split(setting):
             raise DatasetError(
                 f"{self.path}: has no {setting} split"
                 + "".join(f" ({note})" for note in self.manifest.notes if setting in note)
                 + "; build it from a larger graph or ask for a smaller split"
             )
-        return _as_array(self._read(schema.split_file(setting, part)))
+        return self.read_triplets(schema.split_file(setting, part))
+
+    def read_triplets(self, name: str) -> Triplets:
+        """(N, 3) of one triplet file, by its path in the dataset folder."""
+        frame = self._read(name)
+        columns = [frame[column].to_numpy() for column in schema.TRIPLET_SCHEMA.names]
+        return np.stack(columns, axis=1).astype(np.int32, copy=False)
 
     def has_split(self, setting: Setting) -> bool:
         """Whether the dataset holds this split; a graph too small for it has none."""
@@ -121,16 +126,20 @@ class Dataset:
             raise DatasetError(f"{self.path}: no {kind} {wanted!r}{hint}")
         return int(found)
 
+    def _scan_texts(self) -> pl.LazyFrame:
+        shards = sorted((self.path / schema.DESCRIPTIONS).glob("*.parquet"))
+        if not shards:
+            raise DatasetError(
+                f"{self.path / schema.DESCRIPTIONS}: no descriptions; "
+                "run `wikidata5m verify` and build the dataset again"
+            )
+        return pl.scan_parquet(shards, glob=False)
+
     def _read(self, name: str) -> pl.DataFrame:
         try:
-            return pl.read_parquet(self.path / name)
+            return pl.read_parquet(self.path / name, glob=False)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DatasetError(
                 f"{self.path / name}: cannot be read ({str(error).splitlines()[0]}); "
                 "run `wikidata5m verify` and build the dataset again"
             ) from None
-
-
-def _as_array(frame: pl.DataFrame) -> Triplets:
-    columns = [frame[name].to_numpy() for name in schema.TRIPLET_SCHEMA.names]
-    return np.stack(columns, axis=1).astype(np.int32, copy=False)

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and the one Parquet writer. Imports errors and schema.
+"""Files written whole or not at all, and the one Parquet writer. Imports errors.
 
 A file or folder lands under a temporary name beside its place and is renamed when complete, so that
 whatever carries its final name can be trusted after a kill.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,19 +88,27 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def claim_output(path: Path, *, overwrite: bool = False, resume: bool = False) -> None:
+def claim_output(
+    path: Path, *, overwrite: bool = False, resume: bool = False, inputs: Iterable[Path] = ()
+) -> None:
     """Make the output folder `path`, empty unless `resume`; what a killed run half wrote is gone.
 
-    Raises OutputExistsError when it holds something and neither flag is set: results are never
-    overwritten unasked.
+    Raises OutputExistsError when it holds something and neither flag is set, and when replacing it
+    would delete one of the `inputs` or the folder the command runs in.
     """
-    if path.exists() and not path.is_dir():
-        raise OutputExistsError(f"{path}: is a file; name another output folder")
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise OutputExistsError(f"{path}: not a folder of its own; name another output folder")
     if path.exists() and any(path.iterdir()) and not resume:
         if not overwrite:
             raise OutputExistsError(
                 f"{path}: not empty; name another folder, or pass --overwrite to replace it"
             )
+        for needed in (Path.cwd(), *inputs):
+            if needed.resolve().is_relative_to(path.resolve()):
+                raise OutputExistsError(
+                    f"{path}: holds {needed}, which --overwrite would delete; "
+                    "name another output folder"
+                )
         shutil.rmtree(path)
     path.mkdir(parents=True, exist_ok=True)
     for leftover in list(path.rglob(".*.tmp")):

@@ -38,7 +38,7 @@ class Manifest:
 
     name: str
     created: str
-    """UTC, ISO 8601. The only field that differs between two identical builds."""
+    """UTC, ISO 8601."""
     sources: tuple[dict[str, Any], ...]
     """Each input file: role, path, bytes, SHA-256."""
     config: dict[str, Any]

@@ -1,6 +1,6 @@
 """What a dataset folder holds: file names, columns, Arrow schemas, closed vocabularies.
 
-The only place where column names are spelled. Imports pyarrow alone.
+Where columns are declared. Imports pyarrow alone.
 
     DATASET/
       manifest.json           where it came from, counts, drops by reason, hashes of every file
@@ -35,8 +35,6 @@ StatementDrop = Literal[
     "relation_without_page",
     "duplicate_statement",
 ]
-PageDrop = Literal["other_namespace", "page_too_large", "duplicate_page"]
-SplitDrop = Literal["inductive_border"]
 
 DROP_MEANING: Final[dict[str, str]] = {
     "no_page": "line of an item without a page in this Wikipedia",
@@ -52,8 +50,9 @@ DROP_MEANING: Final[dict[str, str]] = {
     "relation_without_page": "statement of a property with an empty page, or none",
     "duplicate_statement": "statement that repeats a triplet",
     "other_namespace": "page outside the article namespace",
-    "page_too_large": "page whose first section exceeds the length cap",
-    "duplicate_page": "repeated page of the same title",
+    "page_too_large": "item whose page's first section exceeds the length cap",
+    "duplicate_page": "repeated page or redirect of the same title",
+    "duplicate_property": "repeated property",
     "inductive_border": "triplet between two parts of the inductive split",
 }
 

@@ -1,4 +1,4 @@
-"""One entity as a reader wants to see it. Imports dataset."""
+"""One entity as a reader wants to see it. Imports console, dataset and schema."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Write a dataset folder: the one way in which tables and splits become one.
 
-Imports errors, files, manifest and schema.
+Imports dataset, files, manifest and schema.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import networkx as nx
 
+from pipelines.split import SplitResult
 from wikidata5m.dataset import Triplets
 from wikidata5m.schema import Part
 
@@ -34,18 +35,21 @@ def check_transductive(whole_N3: Triplets, parts: Mapping[Part, Triplets]) -> No
     assert relations(valid | test) <= relations(train)
 
 
-def check_inductive(whole_N3: Triplets, parts: Mapping[Part, Triplets], border: int) -> None:
+def check_inductive(whole_N3: Triplets, result: SplitResult) -> None:
+    parts = result.parts
     whole = as_set(whole_N3)
     train, valid, test = (as_set(parts[part]) for part in ("train", "valid", "test"))
-    ends = [entities(part) for part in (train, valid, test)]
-    assert not ends[0] & ends[1]
-    assert not ends[0] & ends[2]
-    assert not ends[1] & ends[2]
+    own = {part: entities(held) for part, held in (("valid", valid), ("test", test))}
+    assert not own["valid"] & own["test"]
+    assert not entities(train) & (own["valid"] | own["test"])
     assert train | valid | test <= whole
-    assert len(whole) - len(train) - len(valid) - len(test) == border
-    assert relations(valid | test) <= relations(train)
-    for held, own in ((valid, ends[1]), (test, ends[2])):
-        # A part holds every triplet among its entities, and each lies in a connected subgraph.
-        assert held == {t for t in whole if t[0] in own and t[2] in own}
+    assert len(whole) - len(train) - len(valid) - len(test) == result.border
+    assert relations(whole) == relations(train)
+    for part, held in (("valid", valid), ("test", test)):
+        # A part holds every triplet among its entities, which are those of its subgraphs.
+        assert held == {t for t in whole if t[0] in own[part] and t[2] in own[part]}
+        grown = [subgraph for of, subgraph in result.subgraphs if of == part]
+        assert own[part] == {entity for subgraph in grown for entity in subgraph}
         graph = nx.Graph((head, tail) for head, _, tail in held)
-        assert all(len(component) >= 2 for component in nx.connected_components(graph))
+        assert all(nx.is_connected(graph.subgraph(subgraph)) for subgraph in grown)
+        assert sum(map(len, grown)) == len(own[part])

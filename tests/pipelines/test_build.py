@@ -14,6 +14,8 @@ import ujson
 from click.testing import CliRunner
 
 from pipelines.build import WORK, BuildConfig, BuildInput, build
+from pipelines.ranges import plan_ranges
+from pipelines.split import SplitConfig, inductive, transductive
 from pipelines.world import WorldConfig, write_world
 from tests.pipelines.checker import check_inductive, check_transductive
 from wikidata5m import load
@@ -93,13 +95,12 @@ def test_real_facts_written_as_dumps_come_back_exactly(real_data: Path, tmp_path
     expected = gzip.decompress((folder / "expected.tsv.gz").read_bytes()).decode().splitlines()
     assert triplets_as_strings(dataset) == {tuple(line.split("\t")) for line in expected}
     assert dataset.num_entities == 14_034
-    for setting in ("transductive", "inductive"):
-        parts = {part: dataset.triplets(setting, part) for part in PARTS}
-        if setting == "transductive":
-            check_transductive(dataset.triplets(), parts)
-        else:
-            border = dataset.manifest.drops["inductive_border"]
-            check_inductive(dataset.triplets(), parts, border)
+    triplets = dataset.triplets()
+    check_transductive(triplets, {part: dataset.triplets("transductive", part) for part in PARTS})
+    again = inductive(triplets, dataset.num_entities, SplitConfig(), seed=0)
+    check_inductive(triplets, again)
+    for part in PARTS:
+        assert np.array_equal(dataset.triplets("inductive", part), again.parts[part])
 
 
 def test_real_dumps_align_and_a_tiny_graph_gets_no_split(real_data: Path, tmp_path: Path) -> None:
@@ -131,8 +132,10 @@ def test_real_dumps_align_and_a_tiny_graph_gets_no_split(real_data: Path, tmp_pa
 def test_two_workers_and_other_ranges_give_the_same_bytes(world: Path, tmp_path: Path) -> None:
     source = dumps(world)
     one = build(source, tmp_path / "a", BuildConfig())
+    size = 20_000
+    assert len(plan_ranges(source.wikidata, size)) > 2 * len(plan_ranges(source.wikidata, 1 << 16))
     other = BuildInput(
-        wikidata=source.wikidata, wikipedia=source.wikipedia, workers=1, range_bytes=1 << 19
+        wikidata=source.wikidata, wikipedia=source.wikipedia, workers=1, range_bytes=size
     )
     two = build(other, tmp_path / "b", BuildConfig())
     assert one.files == two.files
@@ -162,9 +165,35 @@ def test_an_interrupted_build_goes_on_where_it_stopped(world: Path, tmp_path: Pa
     assert other.exit_code == 1
     assert "begun with other dumps or settings" in other.stderr
     assert {path: path.stat().st_ino for path in finished} == stamps
-    assert CliRunner().invoke(main, [*run, "--resume"]).exit_code == 0
+    assert CliRunner().invoke(main, [*run, "--resume", "--workers", "1"]).exit_code == 0
     assert load(tmp_path / "out").manifest.files == whole.files
     assert not (tmp_path / "out" / WORK).exists()
+    assert CliRunner().invoke(main, [*run, "--resume"]).exit_code == 0
+    late = CliRunner().invoke(main, [*run, "--resume", "--set", "min_words=9"])
+    assert late.exit_code == 1
+    assert "begun with other dumps or settings" in late.stderr
+
+
+def test_overwriting_never_deletes_the_dumps(world: Path, tmp_path: Path) -> None:
+    shutil.copytree(world, tmp_path / "all")
+    run = ["build", "--wikidata", str(tmp_path / "all/wikidata.json.bz2"), "--overwrite"]
+    run += ["--wikipedia", str(tmp_path / "all/enwiki.xml.bz2"), "--out", str(tmp_path / "all")]
+    result = CliRunner().invoke(main, run)
+    assert result.exit_code == 1
+    assert "which --overwrite would delete" in result.stderr
+    assert (tmp_path / "all/enwiki.xml.bz2").exists()
+    both = CliRunner().invoke(main, [*run, "--resume"])
+    assert both.exit_code == 2
+    assert "exclude each other" in both.stderr
+
+
+def test_the_seed_of_a_configuration_file_counts(world: Path, tmp_path: Path) -> None:
+    (tmp_path / "seed.yaml").write_text("seed: 7\n")
+    source = dumps(world)
+    run = ["build", "--wikidata", str(source.wikidata), "--wikipedia", str(source.wikipedia)]
+    run += ["--out", str(tmp_path / "out"), "--config", str(tmp_path / "seed.yaml"), "--json"]
+    result = CliRunner().invoke(main, run)
+    assert ujson.loads(result.stdout)["config"]["seed"] == 7
 
 
 def test_bad_input_is_one_line_that_names_the_fix(world: Path, tmp_path: Path) -> None:
@@ -208,8 +237,6 @@ def test_bad_input_is_one_line_that_names_the_fix(world: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_splits_of_a_world_hold_for_any_seed(world: Path, seed: int) -> None:
-    from pipelines.split import SplitConfig, inductive, transductive
-
     truth = pl.read_parquet(world / "truth/triplets.parquet")
     entities = {e: i for i, e in enumerate(sorted({*truth["head"], *truth["tail"]}))}
     relations = {r: i for i, r in enumerate(sorted(set(truth["relation"])))}
@@ -218,5 +245,5 @@ def test_splits_of_a_world_hold_for_any_seed(world: Path, seed: int) -> None:
     result = transductive(triplets, SplitConfig(), seed)
     check_transductive(triplets, result.parts)
     result = inductive(triplets, len(entities), SplitConfig(), seed)
-    check_inductive(triplets, result.parts, result.border)
+    check_inductive(triplets, result)
     assert result.parts

@@ -53,6 +53,10 @@ def cut(path: Path, cuts: list[float]) -> list[Range]:
     return [Range(path, a, b, size) for a, b in pairwise(places)]
 
 
+def read_pages(path: Path, size: int) -> list[bytes]:
+    return [page for part in plan_ranges(path, size) for page in pages(part)]
+
+
 def read_all(path: Path, size: int) -> list[bytes]:
     return [line for part in plan_ranges(path, size) for line in lines(part)]
 
@@ -125,6 +129,21 @@ def test_a_page_cut_in_half_is_an_error(tmp_path: Path) -> None:
         next(reader)
 
 
+def test_a_dump_cut_between_pages_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "cut.xml"
+    path.write_bytes(b"<mediawiki><page>one</page>\n<page>two</page>\n" + b" " * 64)
+    with pytest.raises(InputError, match="ends without </mediawiki>"):
+        read_pages(path, 1000)
+
+
+@pytest.mark.parametrize("keep", [1, 4, 9, 13])
+def test_a_multistream_cut_in_the_head_of_a_stream_is_an_error(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "cut.bz2"
+    path.write_bytes(bz2.compress(b"one\n" * 50_000) + bz2.compress(b"two\n" * 5)[:keep])
+    with pytest.raises(InputError, match="without its end mark"):
+        read_all(path, 1 << 20)
+
+
 def test_head_refuses_what_its_name_does_not_say(tmp_path: Path) -> None:
     for name, data in {"a.bz2": b"plain text", "b.gz": b"plain text", "c.json": b""}.items():
         (tmp_path / name).write_bytes(data)
@@ -140,5 +159,4 @@ def test_real_dumps_read_in_ranges_as_in_one_piece(real_data: Path) -> None:
     assert read_all(dump, 300_000) == expected
     dump = real_data / "wikipedia" / "enwiki-gensim206-multistream10.xml.bz2"
     whole = bz2.decompress(dump.read_bytes())
-    found = [page for part in plan_ranges(dump, 100_000) for page in pages(part)]
-    assert found == re.findall(rb"<page>.*?</page>", whole, re.DOTALL)
+    assert read_pages(dump, 100_000) == re.findall(rb"<page>.*?</page>", whole, re.DOTALL)

@@ -33,7 +33,7 @@ def test_both_splits_keep_every_invariant(seed: int) -> None:
     assert len(result.parts["valid"]) == 7
     assert len(result.parts["test"]) == 11
     result = inductive(triplets, 400, SMALL, seed)
-    check_inductive(triplets, result.parts, result.border)
+    check_inductive(triplets, result)
     for part in ("valid", "test"):
         held = {tuple(row) for row in result.parts[part].tolist()}
         assert 15 <= len(entities(held)) <= 20
@@ -52,14 +52,23 @@ def test_any_graph_gets_a_right_split_or_none_and_is_told(triplets: Triplets, se
     )
     result = transductive(triplets, config, seed)
     if result.parts:
+        assert len(result.parts["valid"])
+        assert len(result.parts["test"])
         check_transductive(triplets, result.parts)
     else:
         assert "no transductive split" in result.note
     result = inductive(triplets, 16, config, seed)
     if result.parts:
-        check_inductive(triplets, result.parts, result.border)
+        check_inductive(triplets, result)
     else:
         assert "no inductive split" in result.note
+
+
+def test_a_star_has_no_transductive_split() -> None:
+    star = np.array([(0, 0, leaf) for leaf in range(1, 101)], np.int32)
+    result = transductive(star, SplitConfig(), seed=0)
+    assert not result.parts
+    assert "no transductive split" in result.note
 
 
 def test_the_seed_decides_the_split() -> None:

@@ -46,12 +46,26 @@ def test_file_then_overrides_win_over_defaults(tmp_path: Path) -> None:
         ("train.epochs=0", "epochs must be at least 1"),
         ("kind=c", r"Invalid enum value 'c'"),
         ("epochs", "expected key=value"),
+        ("name=[", "--set name=.: not YAML"),
         ("name.first=1", "name"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_the_reason(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(Run, None, [override])
+
+
+def test_of_several_files_the_later_wins_key_by_key(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("name: a\ntrain: {lr: 0.5, epochs: 4}\n")
+    (tmp_path / "b.yaml").write_text("train: {epochs: 6}\n")
+    config = load_config(Run, [tmp_path / "a.yaml", tmp_path / "b.yaml"])
+    assert config == Run(name="a", train=Train(lr=0.5, epochs=6))
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_bytes(b"name: \xff\xfe")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_config(Run, tmp_path / "run.yaml")
 
 
 @pytest.mark.parametrize("text", ["- a list", "key: [unclosed"])

@@ -40,7 +40,9 @@ def agree(folder: Path, name: str, rows: int) -> None:
     manifest = load_manifest(folder)
     path = folder / name
     record = FileRecord(bytes=path.stat().st_size, sha256=sha256(path), rows=rows)
-    dataclasses.replace(manifest, files=manifest.files | {name: record}).save(folder)
+    count = {name.removesuffix(".parquet").replace("/", "_"): rows}
+    files = manifest.files | {name: record}
+    dataclasses.replace(manifest, files=files, counts=manifest.counts | count).save(folder)
 
 
 def test_an_intact_dataset_has_no_breach(folder: Path) -> None:
@@ -83,7 +85,7 @@ def test_a_test_entity_seen_in_inductive_training_is_told(folder: Path) -> None:
 def test_a_relation_that_train_lacks_is_told(folder: Path) -> None:
     relation = Dataset(folder).triplets("inductive", "test")[0, 1]
     rewrite(folder, "inductive", "train", lambda train: train[train[:, 1] != relation])
-    assert "test has 1 relations that train lacks" in " ".join(verify(Dataset(folder)))
+    assert "has 1 relations that train lacks" in " ".join(verify(Dataset(folder)))
 
 
 def test_unsorted_and_repeated_triplets_are_told(folder: Path) -> None:
@@ -92,3 +94,23 @@ def test_unsorted_and_repeated_triplets_are_told(folder: Path) -> None:
     write_parquet(as_table(triplets), schema.TRIPLET_SCHEMA, folder / schema.TRIPLETS)
     agree(folder, schema.TRIPLETS, len(triplets))
     assert "not sorted" in " ".join(verify(Dataset(folder)))
+
+
+def test_wrong_counts_and_indices_are_told(folder: Path) -> None:
+    rewrite(folder, "inductive", "test", lambda test: test + 10_000)
+    manifest = load_manifest(folder)
+    counts = manifest.counts | {"descriptions": 1, "inductive_test": 2}
+    files = dict(manifest.files)
+    files[schema.CLASSES] = dataclasses.replace(files[schema.CLASSES], rows=99)
+    dataclasses.replace(manifest, counts=counts, files=files).save(folder)
+    assert [breach.split(":")[0] for breach in verify(Dataset(folder))] == [
+        "classes.parquet",
+        "descriptions",
+        "inductive_test",
+        "inductive/test.parquet",
+    ]
+
+
+def test_a_part_that_lacks_a_triplet_among_its_entities_is_told(folder: Path) -> None:
+    rewrite(folder, "inductive", "test", lambda test: test[:-1])
+    assert "inductive: test holds" in " ".join(verify(Dataset(folder)))
