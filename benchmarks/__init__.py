@@ -1,1 +1,1 @@
-"""Knowledge embedding: training, filtered ranking, results. Imports wikidata5m and torch."""
+"""Knowledge embedding: training, filtered ranking, results."""

@@ -59,7 +59,7 @@ def list_configs(*, as_json: bool) -> None:
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override, as train.lr=0.2."
 )
-@click.option("--seed", type=int, help="Everything random follows from it.")
+@click.option("--seed", type=click.IntRange(min=0), help="Everything random follows from it.")
 @output_options
 @json_option
 def train(
@@ -86,6 +86,7 @@ def train(
     from dataclasses import asdict
 
     from benchmarks import run
+    from benchmarks.config import find_config
     from wikidata5m.files import claim_output
 
     if model is None and config is None:
@@ -93,7 +94,8 @@ def train(
     overrides = list(settings)
     overrides += [f"seed={seed}"] if seed is not None else []
     resolved = run.resolve(dataset, model=model, config=config, overrides=overrides)
-    claim_output(out, overwrite=overwrite, resume=resume)
+    inputs = [dataset, find_config(config)] if config else [dataset]
+    claim_output(out, overwrite=overwrite, resume=resume, inputs=inputs)
     summary = run.train(resolved, out, resume=resume)
     last = summary.curve[-1]
     mrr = "" if last.valid_mrr is None else f", valid MRR {last.valid_mrr:.4f}"
@@ -125,7 +127,7 @@ def evaluate(
 ) -> None:
     """Rank the test triplets with RUN's embeddings: filtered, both directions.
 
-    Writes RUN/results/PART.json and prints the table.
+    Writes RUN/results/PART.json, or PART-sample-N.json with --limit N, and prints the table.
 
     \b
     Example:
@@ -184,7 +186,8 @@ def report(
 
     results = [result for run in runs for result in load_run_results(run)]
     described = Dataset(dataset) if dataset else None
-    claim_output(out, overwrite=overwrite)
+    inputs = [*runs, dataset] if dataset else runs
+    claim_output(out, overwrite=overwrite, inputs=inputs)
     files = write_report(results, out, described)
     emit(
         {"out": str(out), "files": [str(file) for file in files]},

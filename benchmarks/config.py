@@ -78,7 +78,7 @@ class TrainConfig:
     validate_triplets: int = 1000
     """How many validation triplets a validation ranks: a seeded sample, the same each time."""
     device: str = "auto"
-    """auto takes a GPU where there is one; or cpu, cuda, cuda:1."""
+    """auto takes a GPU where there is one; or cpu, cuda, cuda:N."""
 
     def __post_init__(self) -> None:
         _positive(
@@ -105,11 +105,17 @@ class RunConfig:
 
     dataset: str = ""
     """The dataset folder; filled in by the command."""
+    dataset_hash: str = ""
+    """Its Manifest.dataset_hash, filled in too: the folder may be rebuilt, or moved."""
     seed: int = 0
     """Everything random follows from it."""
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 1 << 63:
+            raise ConfigError(f"seed = {self.seed}: must be from 0 to 2^63 - 1")
 
 
 def shipped() -> dict[str, Path]:

@@ -1,6 +1,6 @@
 """The artefact every trainer leaves: a folder `embeddings/` of safetensors and JSON.
 
-Imports torch, safetensors, benchmarks.scorers and wikidata5m.
+Imports msgspec, torch, safetensors, benchmarks.scorers and wikidata5m.
 Shapes: E rows of entities, D the width of an entity vector, R relations.
 """
 
@@ -92,11 +92,15 @@ def load_embeddings(
 ) -> Embeddings:
     """Read the artefact.
 
-    Raises InputError when it is incomplete or damaged, DatasetError when `dataset_hash` is given
-    and the vectors belong to another dataset.
+    Raises InputError when it is incomplete, damaged or of another format, DatasetError when
+    `dataset_hash` is given and the vectors belong to another dataset.
     """
+    values = read_json(folder / META)
+    if values.get("format") != FORMAT:
+        problem = f"embeddings format {values.get('format')}, this version reads {FORMAT}"
+        raise InputError(folder / META, problem, fix="train or encode again")
     try:
-        meta = msgspec.convert(read_json(folder / META), EmbeddingsMeta)
+        meta = msgspec.convert(values, EmbeddingsMeta)
     except msgspec.ValidationError as error:
         raise InputError(folder / META, str(error), fix="train or encode again") from None
     if dataset_hash is not None and meta.dataset_hash != dataset_hash:

@@ -1,6 +1,6 @@
 """The report's pictures as inline SVG, readable on light and dark pages.
 
-Imports matplotlib, numpy, benchmarks.results and wikidata5m. Each function returns one <svg>
+Imports matplotlib, numpy, benchmarks.{metrics,results} and wikidata5m. Each picture is one <svg>
 element whose ink is the page's text colour.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.metrics import Side
-from benchmarks.results import Result
+from benchmarks.results import Result, distinct
 from wikidata5m.dataset import Dataset
 
 INK: Final = "#010203"
@@ -24,7 +24,7 @@ INK: Final = "#010203"
 COLOURS: Final = ("#3b82c4", "#d9822b", "#4c9f70", "#b35fa8", "#c0504d", "#8a8d2f")
 """Middle tones that stand out on white and on near-black alike."""
 MARKS: Final = "os^Dvx"
-Curve = tuple[str, list[tuple[float, float]]]
+Points = tuple[tuple[float, float], ...]
 STYLE: Final[Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -35,9 +35,14 @@ STYLE: Final[Any] = {
 )
 
 
-def label(result: Result) -> str:
-    """How a result is called in a picture."""
-    return f"{_run_label(result)}, {result.part}"
+def labels(results: Sequence[Result]) -> list[str]:
+    """How each result is called in a picture; no two alike."""
+    names = []
+    for result in results:
+        ranked, of = result.protocol.triplets, result.protocol.of
+        sample = f", sample of {ranked:,}" if ranked < of else ""
+        names.append(f"{_run_label(result)}, {result.part}{sample}")
+    return distinct(names, results)
 
 
 def _run_label(result: Result) -> str:
@@ -46,15 +51,12 @@ def _run_label(result: Result) -> str:
 
 def learning_curves(results: Sequence[Result]) -> str:
     """Validation MRR by epoch, one line per run; empty when no run has two points."""
-    curves: list[Curve] = []
-    for result in results:
-        points = [(p.epoch, p.valid_mrr) for p in result.train.curve if p.valid_mrr is not None]
-        curve = (_run_label(result), points)
-        # A run that was ranked on two parts has one curve.
-        if len(points) > 1 and curve not in curves:
-            curves.append(curve)
-    if not curves:
+    # A run that was ranked on two parts has one curve.
+    runs = {(_run_label(r), r.run, _validated(r)): r for r in results if len(_validated(r)) > 1}
+    if not runs:
         return ""
+    names = distinct([name for name, _, _ in runs], list(runs.values()))
+    curves = [(name, points) for name, (_, _, points) in zip(names, runs, strict=True)]
 
     def draw(axes: Any) -> None:
         for n, (name, points) in enumerate(curves):
@@ -69,10 +71,14 @@ def learning_curves(results: Sequence[Result]) -> str:
     return _svg(draw, "curves", "Validation MRR by epoch: " + _ends(curves))
 
 
+def _validated(result: Result) -> Points:
+    return tuple((p.epoch, p.valid_mrr) for p in result.train.curve if p.valid_mrr is not None)
+
+
 def mrr_bars(results: Sequence[Result]) -> str:
     """MRR by direction for each result, beside a random order's."""
     sides: tuple[Side, ...] = ("head", "tail", "both")
-    names = [label(result) for result in results]
+    names = labels(results)
     values = [[result.metrics[side].get("mrr", 0.0) for side in sides] for result in results]
 
     def draw(axes: Any) -> None:
@@ -114,7 +120,7 @@ def degrees(dataset: Dataset) -> str:
     return _svg(draw, "degrees", alt)
 
 
-def _ends(curves: list[Curve]) -> str:
+def _ends(curves: Sequence[tuple[str, Points]]) -> str:
     return "; ".join(
         f"{name} from {points[0][1]:.3f} to {points[-1][1]:.3f}" for name, points in curves
     )

@@ -113,7 +113,7 @@ def _curves_section(results: Sequence[Result]) -> str:
 def _relations_section(results: Sequence[Result]) -> str:
     """The most frequent relations of each result, both directions apart."""
     tables = []
-    for result in results:
+    for name_of_result, result in zip(plots.labels(results), results, strict=True):
         relations = sorted(result.per_relation.items(), key=lambda item: -item[1]["both"]["count"])
         rows = [
             [name, int(v["head"]["count"]), v["head"]["mrr"], v["tail"]["mrr"], v["both"]["mrr"]]
@@ -121,7 +121,7 @@ def _relations_section(results: Sequence[Result]) -> str:
         ]
         header = ["relation", "triplets", "MRR head", "MRR tail", "MRR both"]
         shown = _table(f"The {len(rows)} most frequent of {len(relations)}", header, rows)
-        title = html.escape(plots.label(result))
+        title = html.escape(name_of_result)
         tables.append(f"<details><summary>{title}</summary>{shown}</details>")
     return f"<section><h2>By relation</h2>{''.join(tables)}</section>"
 
@@ -129,7 +129,7 @@ def _relations_section(results: Sequence[Result]) -> str:
 def _runs_section(results: Sequence[Result]) -> str:
     rows = [
         [
-            plots.label(r),
+            name,
             r.seed,
             f"{r.train.epochs:g}",
             r.train.seconds,
@@ -137,7 +137,7 @@ def _runs_section(results: Sequence[Result]) -> str:
             (r.git_commit or "")[:10],
             r.created,
         ]
-        for r in results
+        for name, r in zip(plots.labels(results), results, strict=True)
     ]
     header = ["run", "seed", "epochs", "seconds", "triplets/s", "commit", "ranked at"]
     table = _table("How they were trained", header, rows)
@@ -182,11 +182,12 @@ def _csv(results: Sequence[Result]) -> str:
     """One row per result and side, with all that tells results apart."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    names = ["kind", "model", "dataset", "dataset_hash", "setting", "part", "seed", "candidates"]
-    writer.writerow([*names, "ties", "filter", "predicting", *COLUMNS, "count"])
+    names = ["kind", "model", "run", "dataset", "dataset_hash", "setting", "part", "seed"]
+    how = ["candidates", "triplets", "of", "sample_seed", "ties", "filter"]
+    writer.writerow([*names, *how, "predicting", *COLUMNS, "count"])
     for r in results:
-        known = [r.kind, r.model, r.dataset.name, r.dataset.hash, r.setting, r.part, r.seed]
-        protocol = [r.protocol.candidates, r.protocol.ties, r.protocol.filter]
+        known = [r.kind, r.model, r.run, r.dataset.name, r.dataset.hash, r.setting, r.part, r.seed]
+        protocol = [getattr(r.protocol, column) for column in how]
         for side, values in r.metrics.items():
             numbers = [values.get(column, "") for column in (*COLUMNS, "count")]
             writer.writerow([*known, *protocol, side, *numbers])

@@ -1,6 +1,6 @@
 """Results as they lie on disk, and the Markdown table over them; bench and KEPLER runs alike.
 
-Imports torch, benchmarks.metrics, benchmarks.ranking and wikidata5m.
+Imports msgspec, torch, benchmarks.{metrics,ranking} and wikidata5m.
 """
 
 from __future__ import annotations
@@ -96,6 +96,8 @@ class Result:
     """One model ranked on one part of one split."""
 
     kind: Kind
+    run: str
+    """The name of the run's folder."""
     model: str
     dataset: DatasetRef
     setting: Setting
@@ -127,6 +129,7 @@ def make_result(
     dataset: Dataset,
     *,
     kind: Kind,
+    run: Path,
     model: str,
     setting: Setting,
     part: Part,
@@ -138,11 +141,12 @@ def make_result(
 ) -> Result:
     """The result of `ranks`: metrics, per relation, the random baseline, and all provenance.
 
-    Metrics follow protocol.ties.
+    `run` is the run's folder. Metrics follow protocol.ties.
     """
     names = dataset.relations["relation"]
     return Result(
         kind=kind,
+        run=run.resolve().name,
         model=model,
         dataset=DatasetRef(
             name=dataset.manifest.name,
@@ -205,23 +209,36 @@ def group_results(results: Sequence[Result]) -> list[list[Result]]:
 
 def rows_of(group: Sequence[Result]) -> list[list[object]]:
     """One row per result and side, then the baselines: model, side, COLUMNS."""
-    models = [result.model for result in group]
+    names = _row_names(group)
     rows: list[list[object]] = [
-        [_row_name(result, models), side, *(values.get(column, "-") for column in COLUMNS)]
-        for result in group
+        [name, side, *(values.get(column, "-") for column in COLUMNS)]
+        for name, result in zip(names, group, strict=True)
         for side, values in result.metrics.items()
     ]
     rows += [
         [f"({name})", "both", *(values["both"].get(column, "-") for column in COLUMNS)]
-        for name, values in _shared_baselines(group).items()
+        for name, values in _baselines(group, names).items()
     ]
     return rows
 
 
-def _row_name(result: Result, models: Sequence[str]) -> str:
-    """The model, with its seed where several of that model stand in one table."""
-    several = models.count(result.model) > 1
-    return f"{result.model}, seed {result.seed}" if several else result.model
+def distinct(names: Sequence[str], results: Sequence[Result]) -> list[str]:
+    """The name of each result: with its run where two are alike, and a number where still alike."""
+    found = [
+        f"{name}, run {result.run}" if names.count(name) > 1 else name
+        for name, result in zip(names, results, strict=True)
+    ]
+    return [
+        f"{name} ({found[:n].count(name) + 1})" if found.count(name) > 1 else name
+        for n, name in enumerate(found)
+    ]
+
+
+def _row_names(group: Sequence[Result]) -> list[str]:
+    """The models, with their seeds where several of one model stand in one table."""
+    models = [result.model for result in group]
+    names = [f"{r.model}, seed {r.seed}" if models.count(r.model) > 1 else r.model for r in group]
+    return distinct(names, group)
 
 
 def _group_table(group: Sequence[Result]) -> str:
@@ -231,14 +248,13 @@ def _group_table(group: Sequence[Result]) -> str:
     return f"{title}\n\n{table(header, rows_of(group))}\n\n{first.protocol.in_words()}"
 
 
-def _shared_baselines(group: Sequence[Result]) -> dict[str, dict[Side, Values]]:
-    found = {}
-    for result in group:
-        for name, values in result.baselines.items():
-            row = _row_name(result, [other.model for other in group])
-            own = name if name == "random" else f"{row}: {name}"
-            found[own] = values
-    return found
+def _baselines(group: Sequence[Result], names: Sequence[str]) -> dict[str, dict[Side, Values]]:
+    """A random order's, which a table shares, and those that each result has of its own."""
+    return {
+        baseline if baseline == "random" else f"{name}: {baseline}": values
+        for name, result in zip(names, group, strict=True)
+        for baseline, values in result.baselines.items()
+    }
 
 
 def software() -> dict[str, str]:

@@ -3,7 +3,7 @@
     wikidata5m bench train DATASET --model transe --out RUN
     wikidata5m bench evaluate RUN
 
-Imports numpy, torch, yaml, the other modules of benchmarks, and wikidata5m.
+Imports msgspec, numpy, ujson, yaml, the other modules of benchmarks, and wikidata5m.
 
     RUN/
       config.yaml         the resolved RunConfig
@@ -72,19 +72,22 @@ def resolve(
     if not len(data.triplets(SETTING, "train")):
         raise DatasetError(f"{dataset}: no training triplets; build it from a larger graph")
     log(f"configuration: {file.stem if file else 'defaults'}")
-    return replace(resolved, dataset=str(dataset.resolve()))
+    return replace(
+        resolved, dataset=str(dataset.resolve()), dataset_hash=data.manifest.dataset_hash
+    )
 
 
 def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary:
     """Train, log, checkpoint, and leave the embeddings artefact in `run`.
 
     With `resume` it goes on from the last checkpoint and ends with the same embeddings as a run
-    that was never interrupted. Raises ConfigError when `run` was started with another
-    configuration.
+    that was never interrupted; the dataset may have moved meanwhile. Raises ConfigError when `run`
+    was started with another configuration, and DatasetError on another dataset.
     """
     dataset = Dataset(Path(config.dataset))
+    _require_same(dataset, config, run)
     triplets = dataset.triplets(SETTING, "train")
-    _claim_config(run, config, resume=resume)
+    _claim_config(run, config, dataset, resume=resume)
     engine = TorchEngine(config, triplets, dataset.num_entities, dataset.num_relations)
     if resume and (run / CHECKPOINT).is_dir():
         engine.load(run / CHECKPOINT)
@@ -112,10 +115,13 @@ def evaluate(
 ) -> Result:
     """Rank a part of the split in both directions and write RUN/results/<part>.json.
 
-    `limit` ranks a seeded sample of that many triplets, which the result's protocol says.
+    `limit` ranks a seeded sample of that many triplets, which the result's protocol and its file
+    name, <part>-sample-<limit>.json, say. Raises DatasetError when the part holds no triplets, and
+    when the dataset is not the one that the run was trained on.
     """
     config = load_run_config(run)
     data = Dataset(dataset or Path(config.dataset))
+    _require_same(data, config, run)
     if not (run / EMBEDDINGS).is_dir():
         fix = "finish it by `wikidata5m bench train` with --resume"
         raise InputError(run, f"no {EMBEDDINGS}/, so training is not finished", fix=fix)
@@ -125,6 +131,11 @@ def evaluate(
         device=str(pick_device(config.train.device)),
     )
     triplets = data.triplets(SETTING, part)
+    if not len(triplets):
+        raise DatasetError(
+            f"{data.path}: its {SETTING} {part} part has no triplets to rank; "
+            "build it from a larger graph"
+        )
     sample = sample_triplets(triplets, limit, config.seed)
     with progress(f"ranking {part}", 2 * len(sample), "queries") as show:
         ranks = _rank(EmbeddingPredictor.of(embeddings), sample, data, show)
@@ -132,6 +143,7 @@ def evaluate(
         ranks,
         data,
         kind="bench",
+        run=run,
         model=config.model.name,
         setting=SETTING,
         part=part,
@@ -145,7 +157,8 @@ def evaluate(
         seed=config.seed,
         train=summary(run),
     )
-    result.save(run / "results" / f"{part}.json")
+    name = part if len(sample) == len(triplets) else f"{part}-sample-{len(sample)}"
+    result.save(run / "results" / f"{name}.json")
     return result
 
 
@@ -228,18 +241,32 @@ def _meta(engine: TorchEngine, dataset: Dataset) -> EmbeddingsMeta:
     )
 
 
-def _claim_config(run: Path, config: RunConfig, *, resume: bool) -> None:
-    """Save the configuration, or on resuming require it to be the one saved."""
+def _require_same(dataset: Dataset, config: RunConfig, run: Path) -> None:
+    """Raise DatasetError unless `dataset` is, by its content, the one that `config` is for."""
+    found = dataset.manifest.dataset_hash
+    if found != config.dataset_hash:
+        raise DatasetError(
+            f"{dataset.path}: has hash {found}, but {run} belongs to a dataset of hash "
+            f"{config.dataset_hash}; name that dataset, or train again in another folder"
+        )
+
+
+def _claim_config(run: Path, config: RunConfig, dataset: Dataset, *, resume: bool) -> None:
+    """Save the configuration; on resuming, first require all but the dataset's path to be as saved.
+
+    Another build may train on what this one tests.
+    """
     path = run / CONFIG
     if resume and path.is_file():
-        saved = _flat(asdict(load_config(RunConfig, path)))
+        before = load_config(RunConfig, path)
+        _require_same(dataset, before, run)
+        saved = _flat(asdict(replace(before, dataset=config.dataset)))
         for key, value in _flat(asdict(config)).items():
             if saved[key] != value:
                 raise ConfigError(
                     f"{path}: {key} is {saved[key]} there, {value} here; "
                     "resume with the same settings, or start a run in another folder"
                 )
-        return
     with atomic_path(path) as temporary:
         temporary.write_text(yaml.safe_dump(asdict(config), sort_keys=False), encoding="utf-8")
 

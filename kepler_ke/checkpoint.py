@@ -1,7 +1,7 @@
 """Checkpoints: parameters, optimizer state and place, in safetensors and JSON; written atomically.
 
-Imports torch, safetensors, kepler_ke.encoder and wikidata5m. All else a run needs to go on (order,
-negatives, masks, dropout, learning rate) is a function of seed and step, so it need not be stored.
+Imports msgspec, safetensors, torch, kepler_ke.encoder and wikidata5m. All else a run needs to go on
+(order, negatives, masks, dropout, learning rate) is a function of seed and step: it is not stored.
 """
 
 from __future__ import annotations

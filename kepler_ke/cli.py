@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from wikidata5m.schema import Part, Setting
 
 _PATH = click.Path(path_type=Path)
-_SETTING = click.Choice(["inductive", "transductive"])
 
 
 @click.group(short_help="Train KEPLER, an encoder of unseen entities too.")
@@ -70,7 +69,7 @@ def init(
     texts = [data.texts[i] for i in part_entities(data, setting, "train") if data.texts[i]]
     if not texts:
         raise DatasetError(f"{dataset}: no descriptions to train a tokenizer on; add texts to it")
-    claim_output(out, overwrite=overwrite)
+    claim_output(out, overwrite=overwrite, inputs=[dataset])
     tokenizer = init_encoder(out, texts, size=size, vocabulary=vocab, seed=seed)
     emit(
         {"encoder": str(out), "size": size, "tokens": len(tokenizer), "texts": len(texts)},
@@ -90,7 +89,13 @@ def init(
 @click.option("--preset", default="kepler-wiki", show_default=True, help="kepler-wiki or demo.")
 @click.option("--config", "file", type=_PATH, help="YAML with settings over the preset's.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
-@click.option("--setting", type=_SETTING, default="inductive", show_default=True, help="Split.")
+@click.option(
+    "--setting",
+    type=click.Choice(["inductive", "transductive"]),
+    default="inductive",
+    show_default=True,
+    help="Which split; `evaluate` ranks in the same.",
+)
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all randomness."
 )
@@ -121,18 +126,27 @@ def train(
     from kepler_ke.config import resolve_config
     from kepler_ke.train import train as run
     from wikidata5m.dataset import Dataset
-    from wikidata5m.files import claim_output
 
-    config = resolve_config(preset, file, overrides)
-    data = Dataset(dataset)
-    data.triplets(setting, "train")
-    claim_output(out, overwrite=overwrite, resume=resume)
-    last = run(data, encoder, out, config, setting=setting, seed=seed, preset=preset)
+    last = run(
+        Dataset(dataset),
+        encoder,
+        out,
+        resolve_config(preset, file, overrides),
+        setting=setting,
+        seed=seed,
+        preset=preset,
+        overwrite=overwrite,
+        resume=resume,
+    )
+    valid = (
+        f"valid MRR {last['valid_mrr']:.4f}, query entity on top in {last['top1_self']:.0%}"
+        if "valid_mrr" in last
+        else "no valid triplets to rank"
+    )
     emit(
         {"run": str(out)} | last,
         as_json=as_json,
-        text=f"{out}: {last['step']:,} updates, loss {last['loss']:.4f}, "
-        f"valid MRR {last['valid_mrr']:.4f}, query entity on top in {last['top1_self']:.0%}\n"
+        text=f"{out}: {last['step']:,} updates, loss {last['loss']:.4f}, {valid}\n"
         f"next: wikidata5m kepler evaluate {out}",
     )
 
@@ -153,11 +167,8 @@ def encode(
       wikidata5m kepler encode runs/kepler --out vectors
     """
     from kepler_ke.evaluate import encode_run
-    from wikidata5m.files import claim_output
 
-    data = _dataset(run_folder, dataset)
-    claim_output(out, overwrite=overwrite)
-    texts, dim = encode_run(run_folder, data, out)
+    texts, dim = encode_run(run_folder, _dataset(run_folder, dataset), out, overwrite=overwrite)
     if texts.labels_only:
         log(f"{texts.labels_only:,} of {len(texts):,} entities have no description: label used")
     emit(
@@ -170,7 +181,6 @@ def encode(
 @kepler.command()
 @click.argument("run_folder", metavar="RUN", type=_PATH)
 @click.option("--dataset", type=_PATH, help="The dataset, where it is not where RUN says.")
-@click.option("--setting", type=_SETTING, help="Which split.  [default: the one trained on]")
 @click.option(
     "--part",
     type=click.Choice(["test", "valid"]),
@@ -179,12 +189,11 @@ def encode(
     help="Ranked.",
 )
 @json_option
-def evaluate(
-    run_folder: Path, dataset: Path | None, setting: Setting | None, part: Part, as_json: bool
-) -> None:
+def evaluate(run_folder: Path, dataset: Path | None, part: Part, as_json: bool) -> None:
     """Rank triplets from descriptions alone, and compare with the encoder before training.
 
-    Inductive: unseen entities, among the entities of that part. Writes RUN/results.
+    The split is the one that RUN was trained on; if inductive, unseen entities are ranked among the
+    entities of that part. Writes RUN/results.
 
     \b
     Example:
@@ -193,10 +202,9 @@ def evaluate(
     from dataclasses import asdict
 
     from benchmarks.results import markdown_table
-    from kepler_ke.evaluate import evaluate_run, read_run
+    from kepler_ke.evaluate import evaluate_run
 
-    data = _dataset(run_folder, dataset)
-    result = evaluate_run(run_folder, data, setting or read_run(run_folder).setting, part)
+    result = evaluate_run(run_folder, _dataset(run_folder, dataset), part)
     emit(asdict(result), as_json=as_json, text=markdown_table([result]))
 
 

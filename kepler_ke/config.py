@@ -1,4 +1,4 @@
-"""The settings of a KEPLER run, and the presets that ship. Imports wikidata5m."""
+"""The settings of a KEPLER run, and the presets that ship. Imports yaml and wikidata5m."""
 
 from __future__ import annotations
 
@@ -116,12 +116,7 @@ def resolve_config(
         close = difflib.get_close_matches(preset, presets(), n=1)
         hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(presets())}"
         raise ConfigError(f"unknown preset {preset}; {hint}")
-    if file is None:
-        return load_config(KeplerConfig, path, overrides)
-    load_config(KeplerConfig, file)  # so that a mistake is reported with the user's file
-    chosen = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    settings = [f"{key}={yaml.safe_dump(value).splitlines()[0]}" for key, value in chosen.items()]
-    return load_config(KeplerConfig, path, [*settings, *overrides])
+    return load_config(KeplerConfig, [path, file] if file else path, overrides)
 
 
 def save_config(path: Path, config: KeplerConfig) -> None:

@@ -1,7 +1,7 @@
 """What a training step reads: token ids, triplets with negatives, masked texts.
 
-Imports numpy, torch, transformers and wikidata5m. Every random draw is a function of (seed, stream,
-number), so a run can go on from any step without any stored generator.
+Imports numpy, torch, transformers, kepler_ke.config and wikidata5m. Every random draw is a function
+of (seed, stream, number), so a run can go on from any step without any stored generator.
 
 Shapes: N texts or triplets, B triplets of a batch, M its distinct texts, K negatives, T tokens.
 """
@@ -136,6 +136,25 @@ def check_unseen(dataset: Dataset) -> None:
                 f"{dataset.path}: inductive {name} shares {len(shared):,} entities with {other} "
                 f"({entity} is one), so they are not unseen; build the split again"
             )
+
+
+class Order:
+    """Which triplets each update sees: every epoch is a permutation by (seed, epoch)."""
+
+    def __init__(self, triplets_N3: Indices, size: int, seed: int) -> None:
+        self.triplets_N3, self.size, self.seed = triplets_N3, size, seed
+        self.steps = -(-len(triplets_N3) // size)
+        """Updates of an epoch; the last one may see fewer triplets."""
+        self._epoch = -1
+        self._permutation = np.zeros(0, dtype=np.int64)
+
+    def batch(self, step: int) -> Indices:
+        """The triplets of an update, (up to size, 3)."""
+        epoch, place = divmod(step, self.steps)
+        if epoch != self._epoch:
+            rng = generator(self.seed, "order", epoch)
+            self._epoch, self._permutation = epoch, rng.permutation(len(self.triplets_N3))
+        return self.triplets_N3[self._permutation[place * self.size :][: self.size]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,6 @@
-"""Descriptions to vectors, in length-sorted batches. Imports torch, kepler_ke and benchmarks.
+"""Descriptions to vectors, in length-sorted batches.
+
+Imports torch, transformers, benchmarks, kepler_ke.data, kepler_ke.encoder and wikidata5m.
 
 Shapes: N texts, M distinct texts, D vector width.
 """

@@ -1,4 +1,7 @@
-"""Rank triplets by entities' descriptions. Imports kepler_ke and benchmarks.
+"""Rank triplets by entities' descriptions.
+
+Imports msgspec, torch, transformers, yaml, benchmarks, wikidata5m, and kepler_ke's config, data,
+encode and encoder.
 
 The ranks are benchmarks.ranking's; here is what they are asked: which candidates, which filter,
 which baselines. Shapes: N triplets, C candidates.
@@ -15,6 +18,7 @@ import msgspec
 import numpy as np
 import torch
 import yaml
+from transformers import PreTrainedTokenizerBase
 
 from benchmarks.embeddings import load_embeddings
 from benchmarks.metrics import metrics
@@ -27,13 +31,21 @@ from benchmarks.results import (
     make_result,
 )
 from benchmarks.scorers import TransE
-from kepler_ke.data import Indices, Texts, generator, known_triplets, part_entities
+from kepler_ke.config import KeplerConfig
+from kepler_ke.data import (
+    Indices,
+    Texts,
+    generator,
+    known_triplets,
+    part_entities,
+    tokenize,
+)
 from kepler_ke.encode import encode_texts, write_embeddings
 from kepler_ke.encoder import Kepler, load_kepler
 from wikidata5m.console import progress
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.errors import ConfigError, DatasetError
-from wikidata5m.files import read_json
+from wikidata5m.files import claim_output, read_json
 from wikidata5m.schema import Part, Setting
 
 RUN: Final = "run.json"
@@ -54,6 +66,11 @@ class RunInfo:
     seed: int
     preset: str
 
+    def __post_init__(self) -> None:
+        """Refuse a seed that no generator takes."""
+        if self.seed < 0:
+            raise ConfigError(f"seed = {self.seed}: must be at least 0")
+
 
 def read_run(run: Path) -> RunInfo:
     """RUN/run.json. Raises ConfigError when the folder is no finished KEPLER run."""
@@ -64,18 +81,25 @@ def read_run(run: Path) -> RunInfo:
     return RunInfo(**read_json(run / RUN))  # type: ignore[arg-type]  # written by asdict
 
 
-def evaluate_run(run: Path, dataset: Dataset, setting: Setting, part: Part) -> Result:
+def evaluate_run(run: Path, dataset: Dataset, part: Part) -> Result:
     """Rank a part by the trained encoder and by the one it started from; write and return both.
 
+    The setting is the run's own: the training part of one overlaps the test part of the other.
     Writes RUN/embeddings/<setting>-<part> and RUN/results/<setting>-<part>.json.
-    Raises DatasetError when the run was trained on another dataset or the split is missing.
+    Raises DatasetError when the run was trained on another dataset or the part is empty.
     """
     info = _read_run_on(run, dataset)
+    setting = info.setting
     triplets = dataset.triplets(setting, part)
+    if not len(triplets):
+        raise DatasetError(
+            f"{dataset.path}: {setting} {part} has no triplets to rank; rank the other part, or "
+            "build the split from a larger graph"
+        )
     folder = run / "embeddings" / f"{setting}-{part}"
     entities = part_entities(dataset, setting, part)
     known = known_triplets(dataset, setting)
-    texts = _encode(run / "model", folder, dataset, entities)
+    texts = _encode(load_kepler(run / "model"), folder, dataset, entities)
     predictor = EmbeddingPredictor.of(load_embeddings(folder))
     ranks = rank(predictor, triplets, known, entities, what=f"rank {setting} {part}")
     untrained = _start_predictor(run / "start", texts)
@@ -85,6 +109,7 @@ def evaluate_run(run: Path, dataset: Dataset, setting: Setting, part: Part) -> R
         ranks,
         dataset,
         kind="kepler",
+        run=run,
         model=info.preset if info.preset.startswith("kepler") else f"kepler ({info.preset})",
         setting=setting,
         part=part,
@@ -177,6 +202,49 @@ def symmetric_relations(triplets: Triplets) -> float:
     return float((2 * both_R >= total_R)[total_R > 0].mean())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """A fixed sample of valid triplets, ranked as the test will be."""
+
+    texts: Texts
+    triplets: Triplets
+    known: Triplets
+    entities: Indices
+    symmetric: float
+    seed: int
+
+    def measure(self, model: Kepler, scorer: TransE) -> dict[str, float]:
+        """MRR, and the signs of two known weaknesses; of an empty part the last."""
+        if not len(self.triplets):
+            return {"symmetric_relations": self.symmetric}
+        predictor = predictor_of(model, self.texts, scorer)
+        ranks = rank(predictor, self.triplets, self.known, self.entities)
+        return {
+            "valid_mrr": metrics(ranks)["both"]["mrr"],
+            "top1_self": top1_self(predictor, self.triplets, self.entities, self.seed),
+            "symmetric_relations": self.symmetric,
+        }
+
+
+def validation(
+    dataset: Dataset, tokenizer: PreTrainedTokenizerBase, info: RunInfo, config: KeplerConfig
+) -> Validation:
+    """The sample of a run: drawn by its seed, cut to its tokens."""
+    valid = dataset.triplets(info.setting, "valid")
+    if len(valid) > config.validate_triplets:
+        rng = generator(info.seed, "sample")
+        valid = valid[rng.choice(len(valid), config.validate_triplets, replace=False)]
+    entities = part_entities(dataset, info.setting, "valid")
+    return Validation(
+        texts=tokenize(tokenizer, dataset, entities, config.tokens),
+        triplets=valid,
+        known=known_triplets(dataset, info.setting),
+        entities=entities,
+        symmetric=symmetric_relations(dataset.triplets(info.setting, "train")),
+        seed=info.seed,
+    )
+
+
 def read_config(run: Path) -> dict[str, Any]:
     """The settings that RUN/config.yaml holds."""
     config: dict[str, Any] = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
@@ -206,14 +274,19 @@ def train_summary(run: Path) -> TrainSummary:
     )
 
 
-def encode_run(run: Path, dataset: Dataset, folder: Path) -> tuple[Texts, int]:
+def encode_run(
+    run: Path, dataset: Dataset, folder: Path, *, overwrite: bool = False
+) -> tuple[Texts, int]:
     """Encode all entities into `folder`; returns their texts and the vectors' width.
 
-    Raises DatasetError when the run was trained on another dataset.
+    What `folder` held is deleted, with `overwrite`, only when the run proved readable.
+    Raises DatasetError when the run was trained on another dataset, OutputExistsError.
     """
     _read_run_on(run, dataset)
-    texts = _encode(run / "model", folder, dataset, np.arange(dataset.num_entities))
-    return texts, load_embeddings(folder).meta.dim
+    loaded = load_kepler(run / "model")
+    claim_output(folder, overwrite=overwrite, inputs=[dataset.path, run])
+    texts = _encode(loaded, folder, dataset, np.arange(dataset.num_entities))
+    return texts, loaded[0].dim
 
 
 def _read_run_on(run: Path, dataset: Dataset) -> RunInfo:
@@ -226,8 +299,13 @@ def _read_run_on(run: Path, dataset: Dataset) -> RunInfo:
     return info
 
 
-def _encode(model_folder: Path, folder: Path, dataset: Dataset, entities: Indices) -> Texts:
-    model, tokenizer, scorer, tokens = load_kepler(model_folder)
+def _encode(
+    loaded: tuple[Kepler, PreTrainedTokenizerBase, TransE, int],
+    folder: Path,
+    dataset: Dataset,
+    entities: Indices,
+) -> Texts:
+    model, tokenizer, scorer, tokens = loaded
     return write_embeddings(
         folder, dataset, model.to(device()), tokenizer, scorer, entities=entities, tokens=tokens
     )

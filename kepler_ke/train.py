@@ -2,7 +2,9 @@
 
     wikidata5m kepler train DATASET --encoder roberta-base --out RUN --preset kepler-wiki
 
-Imports torch, kepler_ke and benchmarks. Shapes: B triplets, K negatives, M texts, D vector width.
+Imports torch, transformers, benchmarks, wikidata5m and the rest of kepler_ke but cli and init.
+
+Shapes: B triplets, K negatives, M texts, D vector width.
 
 RUN holds config.yaml (all settings), run.json (dataset, encoder, seed), log.jsonl, start/ (the
 model before the first update: the baseline), checkpoint/ and, when finished, model/.
@@ -10,6 +12,7 @@ model before the first update: the baseline), checkpoint/ and, when finished, mo
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,20 +24,18 @@ import ujson
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from benchmarks.metrics import metrics
 from benchmarks.scorers import Scorer, TransE
 from kepler_ke.checkpoint import Place, load_checkpoint, save_checkpoint
 from kepler_ke.config import KeplerConfig, save_config
 from kepler_ke.data import (
     Indices,
     KnowledgeBatch,
+    Order,
     Texts,
     check_unseen,
     generator,
     knowledge_batch,
-    known_triplets,
     mask_tokens,
-    part_entities,
     tokenize,
 )
 from kepler_ke.encode import encode_rows
@@ -50,19 +51,17 @@ from kepler_ke.evaluate import (
     LOG,
     RUN,
     RunInfo,
+    Validation,
     device,
-    predictor_of,
-    rank,
     read_config,
     read_log,
-    symmetric_relations,
-    top1_self,
+    validation,
 )
 from kepler_ke.objectives import knowledge_loss, masked_loss
 from wikidata5m.console import log, progress
-from wikidata5m.dataset import Dataset, Triplets
-from wikidata5m.errors import ConfigError, Wikidata5MError
-from wikidata5m.files import atomic_path, read_json, write_json
+from wikidata5m.dataset import Dataset
+from wikidata5m.errors import ConfigError, DatasetError, Wikidata5MError
+from wikidata5m.files import atomic_path, claim_output, read_json, write_json
 from wikidata5m.schema import Setting
 
 
@@ -75,15 +74,20 @@ def train(
     setting: Setting = "inductive",
     seed: int = 0,
     preset: str = "kepler-wiki",
+    overwrite: bool = False,
+    resume: bool = False,
 ) -> dict[str, Any]:
-    """Train into the folder `run`, or go on where a run there stopped; returns the last log line.
+    """Train into the folder `run`; with `resume` go on where a run there stopped.
 
-    The same dataset, encoder, settings and seed give the same weights, interrupted or not.
+    Returns the last log line. The same dataset, encoder, settings and seed give the same weights,
+    interrupted or not. What `overwrite` deletes is deleted once all arguments proved usable.
     Raises DatasetError without that split or when its parts share entities, ConfigError on an
-    encoder or setting that does not fit, Wikidata5MError when the loss diverges.
+    encoder or setting that does not fit, OutputExistsError, Wikidata5MError when the loss diverges.
     """
     if setting == "inductive":
         check_unseen(dataset)
+    if not len(dataset.triplets(setting, "train")):
+        raise DatasetError(f"{dataset.path}: {setting} train is empty; use a larger graph")
     info = RunInfo(
         dataset=str(dataset.path.resolve()),
         dataset_hash=dataset.manifest.dataset_hash,
@@ -92,13 +96,15 @@ def train(
         seed=seed,
         preset=preset,
     )
-    _open_run(run, info, config)
+    if resume and (run / RUN).is_file():
+        _resume(run, info, config)
+    else:
+        _start(dataset, run, info, config, overwrite=overwrite, resume=resume)
     if (run / "model").is_dir():
         log(f"{run}: already trained")
         return read_log(run)[-1]
     job = _prepare(dataset, run, info, config)
-    place = load_checkpoint(run / "checkpoint", job.model, job.optimizer)
-    place = place or Place(step=0)
+    place = load_checkpoint(run / "checkpoint", job.model, job.optimizer) or Place(step=0)
     _keep_log(run, place.step)
     try:
         last = _loop(job, run, place)
@@ -212,25 +218,6 @@ def learning_rate(config: KeplerConfig, step: int, total: int) -> float:
     return config.lr * float(left**config.decay_power)
 
 
-class Order:
-    """Which triplets each update sees: every epoch is a permutation by (seed, epoch)."""
-
-    def __init__(self, triplets_N3: Indices, size: int, seed: int) -> None:
-        self.triplets_N3, self.size, self.seed = triplets_N3, size, seed
-        self.steps = -(-len(triplets_N3) // size)
-        """Updates of an epoch; the last one may see fewer triplets."""
-        self._epoch = -1
-        self._permutation = np.zeros(0, dtype=np.int64)
-
-    def batch(self, step: int) -> Indices:
-        """The triplets of an update, (up to size, 3)."""
-        epoch, place = divmod(step, self.steps)
-        if epoch != self._epoch:
-            rng = generator(self.seed, "order", epoch)
-            self._epoch, self._permutation = epoch, rng.permutation(len(self.triplets_N3))
-        return self.triplets_N3[self._permutation[place * self.size :][: self.size]]
-
-
 class _Window:
     """Sums since the last log line."""
 
@@ -264,28 +251,6 @@ class _Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Validation:
-    """A fixed sample of valid triplets, ranked as the test will be."""
-
-    texts: Texts
-    triplets: Triplets
-    known: Triplets
-    entities: Indices
-    symmetric: float
-    seed: int
-
-    def measure(self, model: Kepler, scorer: TransE) -> dict[str, float]:
-        """MRR, and the signs of two known weaknesses (see evaluate)."""
-        predictor = predictor_of(model, self.texts, scorer)
-        ranks = rank(predictor, self.triplets, self.known, self.entities)
-        return {
-            "valid_mrr": metrics(ranks)["both"]["mrr"],
-            "top1_self": top1_self(predictor, self.triplets, self.entities, self.seed),
-            "symmetric_relations": self.symmetric,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
     """What a run holds in memory."""
 
@@ -296,21 +261,13 @@ class _Job:
     texts: Texts
     """The training entities' descriptions: all that either loss ever reads."""
     order: Order
-    validation: _Validation
+    validation: Validation
     config: KeplerConfig
     seed: int
 
 
 def _prepare(dataset: Dataset, run: Path, info: RunInfo, config: KeplerConfig) -> _Job:
     triplets = dataset.triplets(info.setting, "train").astype(np.int64)
-    if not (run / "start").is_dir():
-        language_model, tokenizer = load_encoder(info.encoder, seed=info.seed)
-        check_tokens(language_model, config.tokens, info.encoder)
-        width = int(language_model.config.hidden_size)
-        relations_RD = new_relations(dataset.num_relations, width, info.seed)
-        with atomic_path(run / "start") as temporary:
-            model = Kepler(language_model, relations_RD, pooling=config.pooling)
-            save_kepler(temporary, model, tokenizer, config)
     model, tokenizer, scorer, _ = load_kepler(run / "start")
     model.precision = config.precision
     model.to(device()).train()
@@ -326,26 +283,8 @@ def _prepare(dataset: Dataset, run: Path, info: RunInfo, config: KeplerConfig) -
         optimizer=_optimizer(model, config),
         texts=texts,
         order=Order(triplets, config.batch * config.accumulate, info.seed),
-        validation=_validation(dataset, tokenizer, info, config),
+        validation=validation(dataset, tokenizer, info, config),
         config=config,
-        seed=info.seed,
-    )
-
-
-def _validation(
-    dataset: Dataset, tokenizer: PreTrainedTokenizerBase, info: RunInfo, config: KeplerConfig
-) -> _Validation:
-    valid = dataset.triplets(info.setting, "valid")
-    if len(valid) > config.validate_triplets:
-        rng = generator(info.seed, "sample")
-        valid = valid[rng.choice(len(valid), config.validate_triplets, replace=False)]
-    entities = part_entities(dataset, info.setting, "valid")
-    return _Validation(
-        texts=tokenize(tokenizer, dataset, entities, config.tokens),
-        triplets=valid,
-        known=known_triplets(dataset, info.setting),
-        entities=entities,
-        symmetric=symmetric_relations(dataset.triplets(info.setting, "train")),
         seed=info.seed,
     )
 
@@ -364,20 +303,43 @@ def _optimizer(model: Kepler, config: KeplerConfig) -> torch.optim.Optimizer:
     )
 
 
-def _open_run(run: Path, info: RunInfo, config: KeplerConfig) -> None:
-    """Write run.json and config.yaml, or check that an earlier sitting wrote the same."""
-    if (run / RUN).is_file():
-        asked = asdict(info) | asdict(config)
-        given = read_json(run / RUN) | read_config(run)
-        changed = sorted(k for k in asked.keys() | given.keys() if asked.get(k) != given.get(k))
-        if changed:
-            raise ConfigError(
-                f"{run}: started with other values of {', '.join(changed)} (see {RUN} and "
-                "config.yaml there); resume with those, or pass --overwrite to start anew"
-            )
-        return
-    run.mkdir(parents=True, exist_ok=True)
+def _start(
+    dataset: Dataset,
+    run: Path,
+    info: RunInfo,
+    config: KeplerConfig,
+    *,
+    overwrite: bool,
+    resume: bool,
+) -> None:
+    """Write start/, config.yaml and, last, run.json; an older run goes once nothing is refused."""
+    language_model, tokenizer = load_encoder(info.encoder, seed=info.seed)
+    check_tokens(language_model, config.tokens, info.encoder)
+    inputs = [dataset.path, Path(info.encoder)]
+    claim_output(run, overwrite=overwrite, resume=resume, inputs=inputs)
+    width = int(language_model.config.hidden_size)
+    relations_RD = new_relations(dataset.num_relations, width, info.seed)
+    model = Kepler(language_model, relations_RD, pooling=config.pooling)
+    with atomic_path(run / "start") as temporary:
+        save_kepler(temporary, model, tokenizer, config)
+        if (run / "start").is_dir():  # killed before run.json was there
+            shutil.rmtree(run / "start")
     save_config(run / "config.yaml", config)
+    write_json(run / RUN, asdict(info))
+
+
+def _resume(run: Path, info: RunInfo, config: KeplerConfig) -> None:
+    """Refuse to go on with other settings; a dataset that moved is noted in run.json."""
+    claim_output(run, resume=True)
+    given = read_json(run / RUN) | read_config(run)
+    asked = asdict(info) | asdict(config)
+    differs = {k for k in asked.keys() | given.keys() if asked.get(k) != given.get(k)}
+    changed = sorted(differs - {"dataset"})
+    if changed:
+        raise ConfigError(
+            f"{run}: started with other values of {', '.join(changed)} (see {RUN} and "
+            "config.yaml there); resume with those, or pass --overwrite to start anew"
+        )
     write_json(run / RUN, asdict(info))
 
 

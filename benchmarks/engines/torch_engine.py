@@ -1,6 +1,7 @@
 """Training in plain torch, CPU and CUDA from one source.
 
-Imports torch, safetensors, benchmarks.{config,losses,optim,sampling,scorers} and wikidata5m.
+Imports torch, safetensors, benchmarks.{config,losses,optim,ranking,sampling,scorers} and
+wikidata5m.
 
 Shapes: E entities, D floats per entity, G chunks of a batch, B positives of a chunk, K negatives
 that a chunk shares, M gathered rows.
@@ -9,6 +10,7 @@ that a chunk shares, M gathered rows.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -183,13 +185,21 @@ def _scatter(table: RowAdagrad, rows: list[Tensor], grads: tuple[Tensor, ...], l
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; "auto" is a GPU where there is one. Raises ConfigError."""
+    """The device of that name; "auto" is a GPU where there is one.
+
+    Raises ConfigError for anything but auto, cpu, cuda and cuda:N, and for a GPU that is not there.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"train.device = {name}: unknown; use auto, cpu or cuda") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"train.device = {name}: no GPU that torch can use; set it to cpu")
-    return device
+    if name == "cpu":
+        return torch.device(name)
+    found = re.fullmatch(r"cuda(?::(0|[1-9][0-9]{0,3}))?", name)
+    if not found:
+        raise ConfigError(f"train.device = {name}: unknown; use auto, cpu, cuda or cuda:N")
+    count = torch.cuda.device_count()
+    if int(found[1] or 0) >= count:
+        raise ConfigError(
+            f"train.device = {name}: torch can use {count} GPUs here, numbered from 0; "
+            "name one of them, or cpu"
+        )
+    return torch.device(name)

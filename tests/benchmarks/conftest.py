@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 
@@ -13,6 +15,7 @@ from benchmarks.config import RunConfig
 from tests.datasets import make_dataset
 from wikidata5m.config import load_config
 from wikidata5m.dataset import Dataset
+from wikidata5m.writer import Provenance, Split, Tables, write_dataset
 
 QUICK = (
     "model.dim=16",
@@ -45,8 +48,23 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 def quick_config(dataset: Dataset, *overrides: str) -> RunConfig:
-    settings = [*QUICK, f"dataset={dataset.path}", *overrides]
-    return load_config(RunConfig, overrides=settings)
+    config = load_config(RunConfig, overrides=[*QUICK, *overrides])
+    return replace(config, dataset=str(dataset.path), dataset_hash=dataset.manifest.dataset_hash)
+
+
+def resplit(dataset: Dataset, folder: Path, split: Split) -> Dataset:
+    """The same entities, relations and triplets under another transductive split."""
+    folder.mkdir()
+    tables = Tables(
+        entities=dataset.entities,
+        relations=dataset.relations,
+        classes=dataset.classes,
+        triplets=dataset.triplets(),
+        descriptions=[pl.read_parquet(dataset.path / "descriptions")],
+    )
+    provenance = Provenance(name=dataset.manifest.name, sources=(), config={}, drops={})
+    write_dataset(folder, tables, {"transductive": split}, provenance)
+    return Dataset(folder)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -74,6 +76,28 @@ def test_an_output_folder_is_not_overwritten_unasked(small: Dataset, tmp_path: P
     assert not (tmp_path / "precious").exists()
 
 
+def test_no_input_of_a_command_is_overwritten_by_it(
+    small: Dataset, trained: dict[str, Path], tmp_path: Path
+) -> None:
+    data, run, config = tmp_path / "data", tmp_path / "run", tmp_path / "own" / "mine.yaml"
+    shutil.copytree(small.path, data)
+    shutil.copytree(trained["transe"], run)
+    config.parent.mkdir()
+    config.write_text("seed: 1\n")
+    train = ["bench", "train", data, "--overwrite", "--config", config, *SETTINGS]
+    report = ["report", run, "--dataset", data, "--overwrite"]
+    for words, out in ((train, data), (train, config.parent), (report, run), (report, data)):
+        assert "would delete" in invoke(*words, "--out", out, code=1).stderr
+    assert Dataset(data).manifest == small.manifest
+    assert config.is_file()
+    assert (run / "results" / "test.json").is_file()
+
+
+def test_a_negative_seed_is_a_usage_error(small: Dataset, tmp_path: Path) -> None:
+    words = ["bench", "train", small.path, "--model", "transe", "--out", tmp_path / "run"]
+    assert "--seed" in invoke(*words, "--seed", -1, code=2).stderr
+
+
 def test_resuming_a_finished_run_changes_nothing(small: Dataset, tmp_path: Path) -> None:
     words = ["bench", "train", small.path, "--model", "transe", "--out", tmp_path, *SETTINGS]
     invoke(*words)
@@ -101,16 +125,6 @@ def test_an_expected_failure_is_one_line_and_writes_nothing(
     assert message in failed.stderr
     assert failed.stderr.strip().count("\n") == 0
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    "words",
-    [["bench"], ["report"], *(["bench", x] for x in ("list", "train", "evaluate", "table"))],
-)
-def test_every_help_carries_an_example(words: list[str]) -> None:
-    shown = invoke(*words, "--help").stdout
-    assert "Example:" in shown
-    assert f"wikidata5m {words[0]}" in shown
 
 
 def test_the_commands_load_without_torch_or_polars() -> None:
@@ -179,8 +193,11 @@ def test_the_report_is_whole_and_loads_nothing(
     assert "currentColor" in text
     assert "prefers-color-scheme" in text or "color-scheme" in text
     assert "triplet between two parts of the inductive split" in text
-    rows = (out / "results.csv").read_text().splitlines()
-    assert len(rows) == 1 + 2 * 3
+    rows = list(csv.DictReader((out / "results.csv").read_text().splitlines()))
+    assert len(rows) == 2 * 3
+    assert {row["run"] for row in rows} == {"transe", "complex"}
+    assert all(row["triplets"] == row["of"] != "" for row in rows)
+    assert {row["sample_seed"] for row in rows} == {""}
     assert "| complex" in (out / "results.md").read_text()
 
 

@@ -35,6 +35,8 @@ def test_a_shipped_configuration_loads_and_is_of_the_model_in_its_name(name: str
         ("model.name=transh", "transh"),
         ("train.epoch=3", "did you mean train.epochs"),
         ("train.epochs=many", "epochs"),
+        ("seed=-1", "seed = -1"),
+        ("seed=9223372036854775808", "seed = 9223372036854775808"),
     ],
 )
 def test_a_wrong_setting_is_refused(override: str, message: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import ujson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,10 +20,12 @@ from benchmarks.losses import get_loss
 from benchmarks.optim import RowAdagrad
 from benchmarks.results import load_result
 from benchmarks.sampling import batches
-from tests.benchmarks.conftest import quick_config
+from tests.benchmarks.conftest import QUICK, quick_config, resplit
 from tests.datasets import make_dataset
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, DatasetError, InputError, Wikidata5MError
+from wikidata5m.schema import PARTS
+from wikidata5m.writer import Split
 
 MODELS = ["model.name=transe", "model.name=complex", "model.reciprocal=true"]
 
@@ -226,6 +230,54 @@ def test_resuming_with_other_settings_is_refused(small: Dataset, trained: dict[s
         run.train(config, trained["transe"], resume=True)
 
 
+def test_a_rebuilt_dataset_is_neither_resumed_nor_ranked(small: Dataset, tmp_path: Path) -> None:
+    data, folder = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(small.path, data)
+    first = run.resolve(data, model="transe", config=None, overrides=QUICK)
+    run.train(first, folder)
+    train, valid, test = (small.triplets("transductive", part) for part in PARTS)
+    leaking: Split = {
+        "train": np.concatenate([train[len(test) :], test]),
+        "valid": valid,
+        "test": train[: len(test)],
+    }
+    shutil.rmtree(data)
+    rebuilt = resplit(small, data, leaking)
+    assert rebuilt.num_entities == small.num_entities
+    second = run.resolve(data, model="transe", config=None, overrides=QUICK)
+    with pytest.raises(DatasetError, match=f"belongs to a dataset of hash {first.dataset_hash}"):
+        run.train(second, folder, resume=True)
+    with pytest.raises(DatasetError, match=f"has hash {second.dataset_hash}"):
+        run.evaluate(folder)
+    with pytest.raises(DatasetError, match="name that dataset"):
+        run.train(first, tmp_path / "stale")
+    assert not (tmp_path / "stale").exists()
+
+
+def test_a_dataset_that_only_moved_is_resumed_and_ranked_where_it_is_now(
+    small: Dataset, tmp_path: Path
+) -> None:
+    before, after, folder = tmp_path / "before", tmp_path / "after", tmp_path / "run"
+    shutil.copytree(small.path, before)
+    run.train(run.resolve(before, model="transe", config=None, overrides=QUICK), folder)
+    before.rename(after)
+    moved = run.resolve(after, model="transe", config=None, overrides=QUICK)
+    run.train(moved, folder, resume=True)
+    assert run.load_run_config(folder) == moved
+    assert run.evaluate(folder).dataset.path == str(after)
+
+
+def test_an_empty_part_is_not_validated_and_not_ranked(small: Dataset, tmp_path: Path) -> None:
+    none = np.empty((0, 3), dtype=np.int32)
+    split: Split = {"train": small.triplets(), "valid": none, "test": none}
+    whole = resplit(small, tmp_path / "data", split)
+    done = run.train(quick_config(whole), tmp_path / "run")
+    assert [p.valid_mrr for p in done.curve] == [None] * 6
+    with pytest.raises(DatasetError, match="transductive test part has no triplets"):
+        run.evaluate(tmp_path / "run")
+    assert not (tmp_path / "run" / "results").exists()
+
+
 def test_a_damaged_checkpoint_is_refused(small: Dataset, tmp_path: Path) -> None:
     config = quick_config(small, "train.epochs=2")
     run.train(config, tmp_path)
@@ -266,11 +318,16 @@ def test_a_result_survives_saving_and_says_how_it_was_found(
 
 def test_a_limit_ranks_a_seeded_sample_and_says_so(small: Dataset, tmp_path: Path) -> None:
     run.train(quick_config(small, "train.epochs=1"), tmp_path)
+    whole = run.evaluate(tmp_path)
+    assert run.evaluate(tmp_path, limit=whole.protocol.of).protocol == whole.protocol
     first, second = (run.evaluate(tmp_path, limit=5) for _ in range(2))
     assert first.metrics == second.metrics
     assert first.protocol.triplets == 5
     assert first.protocol.sample_seed == 0
     assert f"a sample of 5 of {first.protocol.of} triplets (seed 0)" in first.protocol.in_words()
+    results = tmp_path / "results"
+    assert {p.name for p in results.iterdir()} == {"test.json", "test-sample-5.json"}
+    assert load_result(results / "test.json").metrics == whole.metrics
 
 
 def test_a_result_of_another_shape_is_refused(tmp_path: Path) -> None:
@@ -287,8 +344,12 @@ def test_embeddings_of_another_dataset_are_refused(
     trained: dict[str, Path], tmp_path: Path
 ) -> None:
     other = make_dataset(tmp_path / "other", countries=9)
-    with pytest.raises(DatasetError, match="made for dataset 'small'"):
+    with pytest.raises(DatasetError, match=f"{other.path}: has hash"):
         run.evaluate(trained["transe"], dataset=other.path)
+    with pytest.raises(DatasetError, match="made for dataset 'small'"):
+        load_embeddings(
+            trained["transe"] / run.EMBEDDINGS, dataset_hash=other.manifest.dataset_hash
+        )
 
 
 def test_incomplete_embeddings_are_refused(trained: dict[str, Path], tmp_path: Path) -> None:
@@ -300,6 +361,15 @@ def test_incomplete_embeddings_are_refused(trained: dict[str, Path], tmp_path: P
         load_embeddings(tmp_path)
 
 
+def test_embeddings_of_another_format_are_refused(trained: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "embeddings"
+    shutil.copytree(trained["transe"] / run.EMBEDDINGS, folder)
+    meta = folder / "embeddings.json"
+    meta.write_text(ujson.dumps(ujson.loads(meta.read_text()) | {"format": 2}))
+    with pytest.raises(InputError, match="embeddings format 2, this version reads 1"):
+        load_embeddings(folder)
+
+
 def test_a_sample_keeps_order_and_repeats() -> None:
     triplets = np.arange(60, dtype=np.int32).reshape(20, 3)
     chosen = run.sample_triplets(triplets, 7, seed=3)
@@ -309,6 +379,20 @@ def test_a_sample_keeps_order_and_repeats() -> None:
     assert run.sample_triplets(triplets, 99, seed=3) is triplets
 
 
-def test_an_unknown_device_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"train\.device = gpu"):
-        pick_device("gpu")
+@pytest.mark.parametrize(
+    "name", ["gpu", "meta", "mps", "", "cpu:0", "cuda:", "cuda:-1", "cuda:01", " cuda", "cuda:0\n"]
+)
+def test_an_unknown_device_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"train\.device = {name}: unknown"):
+        pick_device(name)
+
+
+def test_a_gpu_is_taken_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [str(pick_device(name)) for name in ("cpu", "cuda", "cuda:1")] == [
+        "cpu",
+        "cuda",
+        "cuda:1",
+    ]
+    with pytest.raises(ConfigError, match=r"train\.device = cuda:2: torch can use 2 GPUs"):
+        pick_device("cuda:2")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import ujson
 from click.testing import CliRunner, Result
 
 from benchmarks.embeddings import load_embeddings
+from kepler_ke.evaluate import read_log
+from wikidata5m import schema
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
+from wikidata5m.files import write_parquet
+from wikidata5m.schema import Part
+from wikidata5m.writer import as_table
 
 FAST = ["--preset", "demo", "--set", "epochs=1", "--set", "batch=64", "--set", "tokens=16"]
 
@@ -74,8 +81,110 @@ def test_a_dataset_without_the_split_is_refused(
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.parametrize("command", ["init", "train", "encode", "evaluate"])
-def test_every_command_has_help_with_an_example(command: str) -> None:
-    shown = _call(command, "-h")
-    assert shown.exit_code == 0
-    assert "Example:" in shown.stdout
+def _contents(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        ["--encoder", "./nope"],
+        ["--set", "tokens=300"],
+        ["--set", "tokns=300"],
+        ["--config", "./nope.yaml"],
+        ["--encoder", "{run}/model"],
+    ],
+)
+def test_a_finished_run_survives_overwrite_with_a_mistake(
+    dataset: Dataset, encoder: Path, run: Path, tmp_path: Path, mistake: list[str]
+) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(run, old)
+    before = _contents(old)
+    given = [word.format(run=old) for word in mistake]
+    usual = ["--encoder", encoder, "--out", old, "--overwrite"]
+    refused = _call("train", dataset.path, *usual, *FAST, *given)
+    assert refused.exit_code == 1
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert _contents(old) == before
+
+
+def test_a_start_that_failed_leaves_nothing_in_the_way_of_the_next(
+    dataset: Dataset, encoder: Path, tmp_path: Path
+) -> None:
+    out = ["--out", tmp_path / "r", "--resume"]
+    assert _call("train", dataset.path, "--encoder", "./none", *out, *FAST).exit_code == 1
+    again = _call("train", dataset.path, "--encoder", encoder, *out, *FAST)
+    assert again.exit_code == 0, again.output
+
+
+@pytest.mark.parametrize("holds", ["dataset", "run"])
+def test_an_output_folder_that_holds_an_input_is_refused(
+    dataset: Dataset, encoder: Path, run: Path, tmp_path: Path, holds: str
+) -> None:
+    shutil.copytree(dataset.path, tmp_path / "dataset")
+    shutil.copytree(run, tmp_path / "run")
+    before = _contents(tmp_path)
+    over = ["--out", tmp_path / holds, "--overwrite"]
+    data = ["--dataset", tmp_path / "dataset"]
+    calls: list[list[object]] = [["encode", tmp_path / "run", *data, *over]]
+    if holds == "dataset":
+        calls += [
+            ["init", tmp_path / "dataset", *over],
+            ["train", tmp_path / "dataset", "--encoder", encoder, *over, *FAST],
+        ]
+    for call in calls:
+        refused = _call(*call)
+        assert refused.exit_code == 1
+        assert "which --overwrite would delete" in refused.stderr
+    assert _contents(tmp_path) == before
+
+
+def test_vectors_survive_overwrite_by_a_run_that_cannot_encode(
+    dataset: Dataset, run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "model" / "relations.safetensors").unlink()
+    (tmp_path / "vectors").mkdir()
+    (tmp_path / "vectors" / "old").touch()
+    refused = _call("encode", tmp_path / "run", "--out", tmp_path / "vectors", "--overwrite")
+    assert "incomplete model" in refused.stderr
+    assert (tmp_path / "vectors" / "old").exists()
+
+
+def test_a_run_is_ranked_in_its_own_setting_only(run: Path) -> None:
+    refused = _call("evaluate", run, "--setting", "transductive")
+    assert refused.exit_code == 2
+    assert "No such option" in refused.stderr
+
+
+def test_a_dataset_without_valid_triplets_trains_and_says_that_none_were_ranked(
+    dataset: Dataset, encoder: Path, tmp_path: Path
+) -> None:
+    bare, run = tmp_path / "bare", tmp_path / "run"
+    shutil.copytree(dataset.path, bare)
+    _empty(bare, "valid")
+    trained = _call("train", bare, "--encoder", encoder, "--out", run, *FAST)
+    assert trained.exit_code == 0, trained.output
+    assert "no valid triplets to rank" in trained.stdout
+    assert all("valid_mrr" not in line for line in read_log(run))
+    assert _call("evaluate", run).exit_code == 0
+    refused = _call("evaluate", run, "--part", "valid")
+    assert refused.exit_code == 1
+    assert "inductive valid has no triplets to rank" in refused.stderr
+
+
+def test_a_dataset_without_train_triplets_is_refused(
+    dataset: Dataset, encoder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(dataset.path, tmp_path / "bare")
+    _empty(tmp_path / "bare", "train")
+    out = tmp_path / "run"
+    refused = _call("train", tmp_path / "bare", "--encoder", encoder, "--out", out, *FAST)
+    assert refused.exit_code == 1
+    assert "inductive train is empty" in refused.stderr
+
+
+def _empty(dataset: Path, part: Part) -> None:
+    none = as_table(np.zeros((0, 3), dtype=np.int32))
+    write_parquet(none, schema.TRIPLET_SCHEMA, dataset / schema.split_file("inductive", part))

@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from kepler_ke.config import NegativeSource
 from kepler_ke.data import (
+    Order,
     check_unseen,
     generator,
     knowledge_batch,
@@ -20,7 +21,6 @@ from kepler_ke.data import (
     part_entities,
     tokenize,
 )
-from kepler_ke.train import Order
 from tests.datasets import make_dataset
 from wikidata5m import schema
 from wikidata5m.dataset import Dataset

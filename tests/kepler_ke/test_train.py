@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from benchmarks.results import load_result
 from kepler_ke.checkpoint import load_checkpoint, save_checkpoint
 from kepler_ke.config import KeplerConfig, presets, resolve_config
-from kepler_ke.data import known_triplets, part_entities, tokenize
+from kepler_ke.data import Indices, Texts, known_triplets, part_entities, tokenize
 from kepler_ke.encode import encode_rows
 from kepler_ke.encoder import load_kepler
 from kepler_ke.evaluate import (
@@ -32,7 +32,13 @@ from kepler_ke.train import learning_rate, train
 from tests.datasets import make_dataset
 from tests.kepler_ke.conftest import SHORT
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import ConfigError, DatasetError, InputError, Wikidata5MError
+from wikidata5m.errors import (
+    ConfigError,
+    DatasetError,
+    InputError,
+    OutputExistsError,
+    Wikidata5MError,
+)
 
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -63,8 +69,8 @@ def test_an_interrupted_run_ends_with_the_same_weights_and_log(
         with monkeypatch.context() as patch:
             patch.setattr("kepler_ke.train.save_checkpoint", _save_then_die)
             with pytest.raises(KillError):
-                train(dataset, str(encoder), folder, SHORT)
-    train(dataset, str(encoder), folder, SHORT)
+                train(dataset, str(encoder), folder, SHORT, resume=True)
+    train(dataset, str(encoder), folder, SHORT, resume=True)
     _assert_same(folder / "model", run / "model")
     assert [x["step"] for x in read_log(folder)] == [x["step"] for x in read_log(run)]
     assert read_log(folder)[-1]["valid_mrr"] == read_log(run)[-1]["valid_mrr"]
@@ -83,7 +89,7 @@ def test_dropout_is_the_same_after_an_interruption(
         patch.setattr("kepler_ke.train.save_checkpoint", _save_then_die)
         with pytest.raises(KillError):
             train(dataset, str(noisy), tmp_path / "cut", short)
-    train(dataset, str(noisy), tmp_path / "cut", short)
+    train(dataset, str(noisy), tmp_path / "cut", short, resume=True)
     _assert_same(tmp_path / "cut" / "model", tmp_path / "whole" / "model")
 
 
@@ -109,12 +115,45 @@ def test_resuming_with_another_setting_is_refused(
     dataset: Dataset, encoder: Path, run: Path
 ) -> None:
     with pytest.raises(ConfigError, match="other values of gamma"):
-        train(dataset, str(encoder), run, dataclasses.replace(SHORT, gamma=1.0))
+        train(dataset, str(encoder), run, dataclasses.replace(SHORT, gamma=1.0), resume=True)
+
+
+def test_a_dataset_that_moved_is_the_same_and_its_new_place_is_noted(
+    dataset: Dataset, encoder: Path, run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    moved = Dataset(Path(shutil.copytree(dataset.path, tmp_path / "moved")))
+    train(moved, str(encoder), tmp_path / "run", SHORT, resume=True)
+    assert Path(read_run(tmp_path / "run").dataset) == moved.path
+    other = make_dataset(tmp_path / "other", countries=12, seed=5)
+    with pytest.raises(ConfigError, match="other values of dataset_hash"):
+        train(other, str(encoder), tmp_path / "run", SHORT, resume=True)
+
+
+def test_a_filled_folder_is_refused_unless_resumed_or_overwritten(
+    dataset: Dataset, encoder: Path, run: Path
+) -> None:
+    with pytest.raises(OutputExistsError, match="not empty"):
+        train(dataset, str(encoder), run, SHORT)
+
+
+def test_a_negative_seed_is_refused(dataset: Dataset, encoder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="seed = -1: must be at least 0"):
+        train(dataset, str(encoder), tmp_path / "run", SHORT, seed=-1)
+
+
+def test_a_kill_between_start_and_run_json_is_no_hindrance(
+    dataset: Dataset, encoder: Path, run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run / "start", tmp_path / "run" / "start")
+    (tmp_path / "run" / "start" / "model.safetensors").write_bytes(b"of another encoder")
+    train(dataset, str(encoder), tmp_path / "run", SHORT, resume=True)
+    _assert_same(tmp_path / "run" / "model", run / "model")
 
 
 def test_a_finished_run_is_left_as_it_is(dataset: Dataset, encoder: Path, run: Path) -> None:
     before = _weights(run / "model")
-    assert train(dataset, str(encoder), run, SHORT) == read_log(run)[-1]
+    assert train(dataset, str(encoder), run, SHORT, resume=True) == read_log(run)[-1]
     assert all(torch.equal(x, before[name]) for name, x in _weights(run / "model").items())
 
 
@@ -131,7 +170,7 @@ def test_training_raises_the_mrr_on_unseen_entities(tmp_path: Path, encoder: Pat
     data = make_dataset(tmp_path / "d", countries=30)
     config = dataclasses.replace(SHORT, epochs=8, checkpoint_steps=0)
     train(data, str(encoder), tmp_path / "run", config)
-    result = evaluate_run(tmp_path / "run", data, "inductive", "test")
+    result = evaluate_run(tmp_path / "run", data, "test")
     trained = result.metrics["both"]["mrr"]
     assert trained > 1.5 * result.baselines["untrained encoder"]["both"]["mrr"]
     assert trained > 1.5 * result.baselines["random"]["both"]["mrr"]
@@ -140,7 +179,7 @@ def test_training_raises_the_mrr_on_unseen_entities(tmp_path: Path, encoder: Pat
 def test_the_result_states_candidates_and_baselines_and_is_written(
     run: Path, dataset: Dataset
 ) -> None:
-    result = evaluate_run(run, dataset, "inductive", "valid")
+    result = evaluate_run(run, dataset, "valid")
     assert load_result(run / "results" / "inductive-valid.json") == result
     own = part_entities(dataset, "inductive", "valid")
     assert result.protocol.candidates == len(own)
@@ -167,23 +206,36 @@ def test_the_untrained_baseline_is_the_encoder_the_run_started_from(
         entities,
     )
     both = np.concatenate([ranks.head.realistic, ranks.tail.realistic])
-    result = evaluate_run(run, dataset, "inductive", "valid")
+    result = evaluate_run(run, dataset, "valid")
     assert result.baselines["untrained encoder"]["both"]["mrr"] == pytest.approx((1 / both).mean())
 
 
-def test_no_text_of_a_valid_or_test_entity_is_trained_on(
+def test_no_text_of_a_valid_or_test_entity_is_trained_on_by_either_loss(
     dataset: Dataset, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: set[int] = set()
+    read: dict[str, set[int]] = {"knowledge": set(), "language": set()}
+    loss = ["language"]
+    plain = Texts.batch
 
-    def spy(model: Any, texts: Any, rows: Any) -> torch.Tensor:
-        read.update(texts.index[rows].tolist())
-        return encode_rows(model, texts, rows)
+    def spy_rows(*args: Any) -> torch.Tensor:
+        loss.append("knowledge")
+        vectors = encode_rows(*args)
+        loss.pop()
+        return vectors
 
-    monkeypatch.setattr("kepler_ke.train.encode_rows", spy)
-    config = dataclasses.replace(SHORT, epochs=1, negative_source="graph")
+    def spy_batch(texts: Texts, rows: Indices) -> tuple[torch.Tensor, torch.Tensor]:
+        if not torch.is_inference_mode_enabled():  # which validation runs in
+            read[loss[-1]].update(texts.index[rows].tolist())
+        return plain(texts, rows)
+
+    monkeypatch.setattr("kepler_ke.train.encode_rows", spy_rows)
+    monkeypatch.setattr(Texts, "batch", spy_batch)
+    config = dataclasses.replace(SHORT, epochs=1, negative_source="graph", mlm_batch=32)
     train(dataset, str(encoder), tmp_path / "run", config)
-    assert read == set(part_entities(dataset, "inductive", "train").tolist())
+    entities = set(part_entities(dataset, "inductive", "train").tolist())
+    assert read["knowledge"] == entities
+    assert read["language"]
+    assert read["language"] <= entities
 
 
 def test_transductive_training_ranks_all_entities(
@@ -191,14 +243,14 @@ def test_transductive_training_ranks_all_entities(
 ) -> None:
     config = dataclasses.replace(SHORT, epochs=1, mlm_batch=0)
     train(dataset, str(encoder), tmp_path / "run", config, setting="transductive")
-    result = evaluate_run(tmp_path / "run", dataset, "transductive", "test")
+    result = evaluate_run(tmp_path / "run", dataset, "test")
     assert result.protocol.candidates == dataset.num_entities
 
 
 def test_another_dataset_is_refused_for_evaluation(run: Path, tmp_path: Path) -> None:
     other = make_dataset(tmp_path / "d", countries=6, seed=5)
     with pytest.raises(DatasetError, match="trained on another dataset"):
-        evaluate_run(run, other, "inductive", "test")
+        evaluate_run(run, other, "test")
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

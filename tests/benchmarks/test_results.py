@@ -1,0 +1,81 @@
+"""How results are named where several stand together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import plots
+from benchmarks.report import write_report
+from benchmarks.results import Result, load_result, rows_of
+
+
+@pytest.fixture(scope="module")
+def one(trained: dict[str, Path]) -> Result:
+    return load_result(trained["transe"] / "results" / "test.json")
+
+
+def row_names(results: list[Result]) -> list[str]:
+    return [str(name) for name, side, *_ in rows_of(results) if side == "both"]
+
+
+def test_a_result_knows_the_folder_of_its_run(one: Result) -> None:
+    assert one.run == "transe"
+
+
+def test_rows_are_named_by_no_more_than_tells_them_apart(one: Result) -> None:
+    other = replace(one, model="complex")
+    assert row_names([one, other]) == ["transe", "complex", "(random)"]
+    seeds = [one, replace(one, seed=1), other]
+    assert row_names(seeds) == ["transe, seed 0", "transe, seed 1", "complex", "(random)"]
+    runs = [one, replace(one, run="b"), replace(one, seed=1), other]
+    assert row_names(runs) == [
+        "transe, seed 0, run transe",
+        "transe, seed 0, run b",
+        "transe, seed 1",
+        "complex",
+        "(random)",
+    ]
+    assert row_names([one, one])[:2] == [
+        "transe, seed 0, run transe (1)",
+        "transe, seed 0, run transe (2)",
+    ]
+
+
+def test_each_run_keeps_its_own_untrained_baseline(one: Result) -> None:
+    def with_start(run: str, mrr: float) -> Result:
+        values = one.metrics["both"] | {"mrr": mrr}
+        start = {"untrained encoder": {**one.metrics, "both": values}}
+        return replace(one, run=run, baselines=one.baselines | start)
+
+    rows = rows_of([with_start("a", 0.25), with_start("b", 0.125)])
+    found = {str(name): mrr for name, _, _, mrr, *_ in rows if "untrained" in str(name)}
+    assert found == {
+        "(transe, seed 0, run a: untrained encoder)": 0.25,
+        "(transe, seed 0, run b: untrained encoder)": 0.125,
+    }
+
+
+def test_pictures_tell_runs_and_samples_apart(one: Result) -> None:
+    sample = replace(one, protocol=replace(one.protocol, triplets=5, sample_seed=0))
+    name = "transe, seed 0 (small, transductive)"
+    assert plots.labels([one, sample]) == [f"{name}, test", f"{name}, test, sample of 5"]
+    other = replace(one, run="b")
+    assert plots.labels([one, other]) == [f"{name}, test, run transe", f"{name}, test, run b"]
+    assert plots.learning_curves([one, sample]).count(name) == 2  # the alt text and the legend
+    both = plots.learning_curves([one, other])
+    for run in ("transe", "b"):
+        assert f"{name}, run {run} from" in both
+
+
+def test_the_report_names_each_run(one: Result, tmp_path: Path) -> None:
+    write_report([one, replace(one, run="b")], tmp_path, None)
+    page, table, numbers = (
+        (tmp_path / f"{x}").read_text() for x in ("index.html", "results.md", "results.csv")
+    )
+    for run in ("transe", "b"):
+        assert f"<summary>transe, seed 0 (small, transductive), test, run {run}</summary>" in page
+        assert f"| transe, seed 0, run {run} " in table
+        assert f"\nbench,transe,{run},small," in numbers
