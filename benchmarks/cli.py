@@ -95,7 +95,7 @@ def train(
     overrides += [f"seed={seed}"] if seed is not None else []
     resolved = run.resolve(dataset, model=model, config=config, overrides=overrides)
     inputs = [dataset, find_config(config)] if config else [dataset]
-    claim_output(out, overwrite=overwrite, resume=resume, inputs=inputs)
+    claim_output(out, overwrite=overwrite, resume=resume, marker=run.CONFIG, inputs=inputs)
     summary = run.train(resolved, out, resume=resume)
     last = summary.curve[-1]
     mrr = "" if last.valid_mrr is None else f", valid MRR {last.valid_mrr:.4f}"

@@ -316,7 +316,7 @@ def _start(
     language_model, tokenizer = load_encoder(info.encoder, seed=info.seed)
     check_tokens(language_model, config.tokens, info.encoder)
     inputs = [dataset.path, Path(info.encoder)]
-    claim_output(run, overwrite=overwrite, resume=resume, inputs=inputs)
+    claim_output(run, overwrite=overwrite, resume=resume, marker="start", inputs=inputs)
     width = int(language_model.config.hidden_size)
     relations_RD = new_relations(dataset.num_relations, width, info.seed)
     model = Kepler(language_model, relations_RD, pooling=config.pooling)

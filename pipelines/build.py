@@ -89,7 +89,11 @@ def build(
         shutil.rmtree(work, ignore_errors=True)
         return manifest
     claim_output(
-        out, resume=resume, overwrite=overwrite, inputs=(source.wikidata, source.wikipedia)
+        out,
+        resume=resume,
+        overwrite=overwrite,
+        marker=WORK,
+        inputs=(source.wikidata, source.wikipedia),
     )
     task_bytes = _plan(work / PLAN, source, config)
     with worker_pool(source.workers) as executor:

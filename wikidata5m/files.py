@@ -89,12 +89,18 @@ def sha256(path: Path) -> str:
 
 
 def claim_output(
-    path: Path, *, overwrite: bool = False, resume: bool = False, inputs: Iterable[Path] = ()
+    path: Path,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    marker: str = "",
+    inputs: Iterable[Path] = (),
 ) -> None:
     """Make the output folder `path`, empty unless `resume`; what a killed run half wrote is gone.
 
-    Raises OutputExistsError when it holds something and neither flag is set, and when replacing it
-    would delete one of the `inputs` or the folder the command runs in.
+    Raises OutputExistsError when it holds something and neither flag is set, when there is nothing
+    to resume in it (no file or folder `marker`), and when replacing it would delete one of the
+    `inputs` or the folder the command runs in.
     """
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise OutputExistsError(f"{path}: not a folder of its own; name another output folder")
@@ -111,5 +117,14 @@ def claim_output(
                 )
         shutil.rmtree(path)
     path.mkdir(parents=True, exist_ok=True)
-    for leftover in list(path.rglob(".*.tmp")):
+    if resume and not (path / marker).exists() and not all(map(_is_half_written, path.iterdir())):
+        raise OutputExistsError(
+            f"{path}: holds no interrupted run of this command; name the folder of one, or an "
+            "empty folder"
+        )
+    for leftover in [each for each in path.rglob("*") if _is_half_written(each)]:
         _remove(leftover)
+
+
+def _is_half_written(path: Path) -> bool:
+    return path.name.startswith(".") and path.suffix == ".tmp"

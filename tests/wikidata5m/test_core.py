@@ -38,6 +38,9 @@ def test_an_output_folder_is_never_overwritten_unasked(tmp_path: Path) -> None:
     (tmp_path / ".half.parquet.123.tmp").write_text("x")
     claim_output(tmp_path, resume=True)
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    with pytest.raises(OutputExistsError, match="no interrupted run"):
+        claim_output(tmp_path, resume=True, marker="config.yaml")
+    claim_output(tmp_path, resume=True, marker="kept")
     with pytest.raises(OutputExistsError, match="which --overwrite would delete"):
         claim_output(tmp_path, overwrite=True, inputs=[tmp_path / "kept"])
     with pytest.raises(OutputExistsError, match="which --overwrite would delete"):
