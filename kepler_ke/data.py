@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerBase
 from kepler_ke.config import NegativeSource
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.errors import DatasetError
-from wikidata5m.schema import Part, Setting
+from wikidata5m.schema import PARTS, Part, Setting
 
 Indices = npt.NDArray[np.int64]
 Stream = Literal["order", "negatives", "mlm", "dropout", "sample"]
@@ -110,24 +110,36 @@ def tokenize(
 
 
 def part_entities(dataset: Dataset, setting: Setting, part: Part) -> Indices:
-    """The entities that a part is about, ascending: all of them, or the part's own if inductive."""
-    if setting == "transductive":
+    """The entities that a part is about, ascending: all of them, or the part's own if inductive.
+
+    Where an inductive split gives support, its entities are those of the support too.
+    """
+    if setting != "inductive":
         return np.arange(dataset.num_entities, dtype=np.int64)
-    return np.unique(dataset.triplets(setting, part)[:, [0, 2]]).astype(np.int64)
+    own_N3 = dataset.triplets(setting, part)
+    if part != "train":
+        own_N3 = np.concatenate([own_N3, dataset.support(setting)])
+    return np.unique(own_N3[:, [0, 2]]).astype(np.int64)
 
 
 def known_triplets(dataset: Dataset, setting: Setting) -> Triplets:
     """All true triplets of a setting: what a ranking filters by."""
-    parts: tuple[Part, ...] = ("train", "valid", "test")
-    return np.concatenate([dataset.triplets(setting, part) for part in parts])
+    parts = [dataset.triplets(setting, part) for part in PARTS]
+    return np.concatenate([*parts, dataset.support(setting)])
 
 
 def check_unseen(dataset: Dataset) -> None:
-    """Raise DatasetError when the inductive parts share an entity: they would not be unseen."""
+    """Raise DatasetError when the inductive parts share an entity: they would not be unseen.
+
+    With support, valid and test ask about the same unseen entities.
+    """
     train, valid, test = (
         part_entities(dataset, "inductive", part) for part in ("train", "valid", "test")
     )
-    for name, a, b in (("valid", train, valid), ("test", train, test), ("valid+test", valid, test)):
+    pairs = [("valid", train, valid), ("test", train, test)]
+    if not len(dataset.support("inductive")):
+        pairs.append(("valid+test", valid, test))
+    for name, a, b in pairs:
         shared = np.intersect1d(a, b)
         if len(shared):
             entity = dataset.entities["entity"][int(shared[0])]

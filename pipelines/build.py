@@ -26,7 +26,8 @@ from wikidata5m.errors import InputError, OutputExistsError
 from wikidata5m.files import claim_output, read_json, write_json
 from wikidata5m.manifest import Manifest, describe_source, load_manifest
 from wikidata5m.schema import Setting
-from wikidata5m.writer import Provenance, Split, Tables, write_dataset
+from wikidata5m.splits import Split
+from wikidata5m.writer import Provenance, Tables, write_dataset
 
 WORK: Final = ".build"
 PLAN: Final = "plan.json"

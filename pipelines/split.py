@@ -1,7 +1,7 @@
 """Transductive and inductive splits: pure functions of (triplets, sizes, seed).
 
-Imports dataset and schema. Legend: N triplets, E entities, R relations. Triplets are (N, 3) arrays
-of head, relation, tail.
+Imports dataset, schema and splits. Legend: N triplets, E entities, R relations. Triplets are
+(N, 3) arrays of head, relation, tail.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from wikidata5m.dataset import Triplets
 from wikidata5m.schema import Part
+from wikidata5m.splits import Split
 
 Ints = npt.NDArray[np.int64]
 TRAIN: Final = 0
@@ -52,7 +53,7 @@ class SplitConfig:
 class SplitResult:
     """The parts, what fell between them, and what a reader should be told; no parts if none fit."""
 
-    parts: dict[Part, Triplets]
+    parts: Split
     border: int
     note: str
     subgraphs: tuple[tuple[Part, list[int]], ...] = ()
@@ -126,7 +127,9 @@ def inductive(
                 subgraphs.append((held, grown))
                 missing -= len(grown)
     head_N, tail_N = part_E[triplets_N3[:, 0]], part_E[triplets_N3[:, 2]]
-    parts = {part: triplets_N3[(head_N == code) & (tail_N == code)] for part, code in CODES.items()}
+    parts: Split = {
+        part: triplets_N3[(head_N == code) & (tail_N == code)] for part, code in CODES.items()
+    }
     if not (len(parts["valid"]) and len(parts["test"])):
         return _none("no inductive split: no connected subgraph could be held out")
     got = int((part_E != TRAIN).sum())

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 
 from wikidata5m.dataset import Dataset, Triplets
-from wikidata5m.schema import Part, Setting
-from wikidata5m.writer import Provenance, Split, Tables, write_dataset
+from wikidata5m.schema import PARTS, Part, Setting
+from wikidata5m.splits import Split
+from wikidata5m.writer import Provenance, Tables, write_dataset
 
 RELATIONS = {
     "P17": "country",
@@ -107,13 +108,12 @@ def _add_country(world: _World, rng: np.random.Generator, number: int) -> int:
     return country
 
 
-def _inductive(triplets: Triplets, owner: np.ndarray) -> dict[Part, Triplets]:
+def _inductive(triplets: Triplets, owner: np.ndarray) -> Split:
     head, tail = owner[triplets[:, 0]], owner[triplets[:, 2]]
-    parts: tuple[Part, ...] = ("train", "valid", "test")
-    return {part: triplets[(head == part) & (tail == part)] for part in parts}
+    return {part: triplets[(head == part) & (tail == part)] for part in PARTS}
 
 
-def _transductive(triplets: Triplets, rng: np.random.Generator) -> dict[Part, Triplets]:
+def _transductive(triplets: Triplets, rng: np.random.Generator) -> Split:
     """A triplet may leave train while its ends and relation still occur there."""
     uses = np.bincount(triplets[:, [0, 2]].ravel())
     taken: list[int] = []

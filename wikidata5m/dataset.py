@@ -90,6 +90,18 @@ class Dataset:
             )
         return self.read_triplets(schema.split_file(setting, part))
 
+    def support(self, setting: Setting) -> Triplets:
+        """What is given about the entities that train lacks, (N, 3); (0, 3) where nothing is."""
+        name = schema.split_file(setting, schema.SUPPORT)
+        if name not in self.manifest.files:
+            return np.zeros((0, 3), dtype=np.int32)
+        return self.read_triplets(name)
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """The settings that the dataset has a split for."""
+        return tuple(setting for setting in schema.SETTINGS if self.has_split(setting))
+
     def read_triplets(self, name: str) -> Triplets:
         """(N, 3) of one triplet file, by its path in the dataset folder."""
         frame = self._read(name)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -46,6 +47,11 @@ class Manifest:
     counts: dict[str, int]
     drops: dict[str, int]
     """How many records each reason of schema.DROP_MEANING took."""
+    departures: dict[str, int] = field(default_factory=dict)
+    """What the splits or texts of a graph made elsewhere break, counted when it was read.
+
+    Names are SETTING_PART_RULE, rules as in schema.DEPARTURE_MEANING; our own splits have none.
+    """
     notes: tuple[str, ...] = ()
     """What a reader should know before trusting a number, in plain sentences."""
     files: dict[str, FileRecord] = field(default_factory=dict)
@@ -93,30 +99,42 @@ def describe_source(role: str, path: Path) -> dict[str, Any]:
 
 def hash_files(folder: Path, rows: Mapping[str, int]) -> dict[str, FileRecord]:
     """Record the files that `rows` names, by path relative to `folder`."""
+    hashes = _hash_all([folder / name for name in rows])
     return {
-        name: FileRecord(bytes=path.stat().st_size, sha256=sha256(path), rows=count)
-        for name, count in rows.items()
-        for path in [folder / name]
+        name: FileRecord(bytes=(folder / name).stat().st_size, sha256=hashed, rows=count)
+        for (name, count), hashed in zip(rows.items(), hashes, strict=True)
     }
 
 
 def check_files(folder: Path, manifest: Manifest) -> list[str]:
     """Compare the folder with the manifest; return one sentence per breach."""
     breaches = []
+    whole = [
+        name
+        for name, record in manifest.files.items()
+        if (path := folder / name).is_file() and path.stat().st_size == record.bytes
+    ]
+    hashes = dict(zip(whole, _hash_all([folder / name for name in whole]), strict=True))
     for name, record in manifest.files.items():
         path = folder / name
-        if not path.is_file():
+        if name in hashes:
+            if hashes[name] != record.sha256:
+                breaches.append(f"{name}: SHA-256 differs from the manifest")
+        elif path.is_file():
+            size = path.stat().st_size
+            breaches.append(f"{name}: {size:,} bytes, manifest says {record.bytes:,}")
+        else:
             breaches.append(f"{name}: missing")
-        elif path.stat().st_size != record.bytes:
-            breaches.append(
-                f"{name}: {path.stat().st_size:,} bytes, manifest says {record.bytes:,}"
-            )
-        elif sha256(path) != record.sha256:
-            breaches.append(f"{name}: SHA-256 differs from the manifest")
     present = {path.relative_to(folder) for path in folder.rglob("*.parquet")}
     # Hidden folders hold the leavings of an interrupted build, which belong to no dataset.
     extra = {p.as_posix() for p in present if p.parts[0][0] != "."} - set(manifest.files)
     return breaches + [f"{name}: not in the manifest" for name in sorted(extra)]
+
+
+def _hash_all(paths: Sequence[Path]) -> list[str]:
+    """The SHA-256 of each file; hashing lets go of the interpreter, so threads share the work."""
+    with ThreadPoolExecutor() as threads:
+        return list(threads.map(sha256, paths))
 
 
 def software() -> dict[str, str]:

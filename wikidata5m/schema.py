@@ -9,8 +9,10 @@ Where columns are declared. Imports pyarrow alone.
       relations.parquet       one row per relation; the row number is the relation's index
       classes.parquet         labels of the classes that `types` names
       triplets.parquet        head, relation, tail as indices, sorted and unique
-      transductive/{train,valid,test}.parquet
-      inductive/{train,valid,test}.parquet
+      SETTING/{train,valid,test}.parquet
+                              one folder per split; beside them support.parquet where there is one
+      classification/{valid,test}.parquet
+                              true triplets and hard negatives of them
 """
 
 from __future__ import annotations
@@ -19,10 +21,13 @@ from typing import Final, Literal, get_args
 
 import pyarrow as pa
 
-Setting = Literal["transductive", "inductive"]
+Setting = Literal["transductive", "inductive", "semi_inductive", "temporal"]
 Part = Literal["train", "valid", "test"]
+Support = Literal["support"]
+"""Triplets about entities that train lacks: read when ranking, never trained on."""
 SETTINGS: Final[tuple[Setting, ...]] = get_args(Setting)
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
+SUPPORT: Final[Support] = "support"
 
 ItemDrop = Literal["no_page", "page_missing", "short_lead", "duplicate_item"]
 StatementDrop = Literal[
@@ -56,6 +61,17 @@ DROP_MEANING: Final[dict[str, str]] = {
     "inductive_border": "triplet between two parts of the inductive split",
 }
 
+DEPARTURE_MEANING: Final[dict[str, str]] = {
+    "unseen_entity": "triplets with an entity that neither train nor the support holds",
+    "unseen_relation": "triplets of a relation that train lacks",
+    "repeated": "triplets that stand here or in an earlier part already",
+    "shared_entity": "entities that an earlier part has too",
+    "left_out": "triplets among the part's own entities that it does not hold",
+    "not_one_unseen": "triplets that do not join a known and an unseen entity",
+    "entity_without_text": "entities without a description",
+}
+"""What a split or graph taken from elsewhere may break, by the last words of its name."""
+
 MANIFEST: Final = "manifest.json"
 ENTITIES: Final = "entities.parquet"
 RELATIONS: Final = "relations.parquet"
@@ -64,9 +80,14 @@ TRIPLETS: Final = "triplets.parquet"
 DESCRIPTIONS: Final = "descriptions"
 
 
-def split_file(setting: Setting, part: Part) -> str:
+def split_file(setting: Setting, part: Part | Support) -> str:
     """The file of one part of a split, relative to the dataset folder."""
     return f"{setting}/{part}.parquet"
+
+
+def classification_file(part: Part) -> str:
+    """The file of a triple-classification set, relative to the dataset folder."""
+    return f"classification/{part}.parquet"
 
 
 _TEXTS = pa.list_(pa.string())
@@ -108,3 +129,4 @@ TRIPLET_SCHEMA: Final = pa.schema(
         pa.field("tail", pa.int32(), nullable=False),
     ]
 )
+CLASSIFICATION_SCHEMA: Final = TRIPLET_SCHEMA.append(pa.field("label", pa.bool_(), nullable=False))

@@ -9,7 +9,7 @@ import polars as pl
 
 from wikidata5m.console import table
 from wikidata5m.dataset import Dataset, Triplets
-from wikidata5m.schema import DROP_MEANING, PARTS, SETTINGS
+from wikidata5m.schema import DROP_MEANING, PARTS
 
 TOP: Final = 5
 """How many categories Table 2 lists."""
@@ -22,8 +22,7 @@ def stats(dataset: Dataset) -> dict[str, Any]:
         "counts": dataset.manifest.counts,
         "parts": {
             setting: {part: _part(dataset.triplets(setting, part)) for part in PARTS}
-            for setting in SETTINGS
-            if dataset.has_split(setting)
+            for setting in dataset.settings
         },
         "categories": _categories(dataset),
         "degree": _degree(dataset),

@@ -1,4 +1,4 @@
-"""Is a dataset what its manifest says, and do its splits hold? Imports dataset, manifest, schema.
+"""Is a dataset what its manifest says, and do its splits hold? Imports dataset, manifest, splits.
 
 Each check returns sentences, one per breach; no sentence means that it holds.
 """
@@ -7,37 +7,47 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
+import polars as pl
 import pyarrow.parquet as pq
 
 from wikidata5m import schema
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.manifest import check_files
-from wikidata5m.schema import PARTS, Part
-
-Keys = npt.NDArray[np.int64]
+from wikidata5m.schema import DEPARTURE_MEANING, PARTS, SUPPORT, Setting
+from wikidata5m.splits import Split, departures, triplet_keys, uncovered
 
 
 def verify(dataset: Dataset) -> list[str]:
     """Every hash, count and split invariant of the dataset; one sentence per breach.
 
+    Departures that the manifest declares are no breaches, but must be exactly as many as it says.
     Damaged files are reported alone: what they hold cannot be judged.
     """
     damaged = check_files(dataset.path, dataset.manifest)
     if damaged:
         return damaged
-    misplaced = [*_check_counts(dataset), *_check_ranges(dataset)]
+    whole_N3 = dataset.triplets()
+    splits = {setting: _read_split(dataset, setting) for setting in dataset.settings}
+    misplaced = [*_check_counts(dataset), *_check_ranges(dataset, whole_N3, splits)]
     if misplaced:
         return misplaced
-    return [
-        *_check_tables(dataset),
-        *_check_triplets(dataset),
-        *(_check_transductive(dataset) if dataset.has_split("transductive") else ()),
-        *(_check_inductive(dataset) if dataset.has_split("inductive") else ()),
-    ]
+    found: dict[str, int] = {}
+    breaches = [*_check_ids(dataset), *_check_texts(dataset, found)]
+    breaches += _check_order(whole_N3, dataset)
+    for setting, split in splits.items():
+        sizes = (dataset.num_entities, dataset.num_relations)
+        found |= departures(setting, split, whole_N3, *sizes)
+        breaches += _check_cover(setting, split, whole_N3, dataset)
+    return [*breaches, *_check_departures(found, dataset.manifest.departures)]
+
+
+def _read_split(dataset: Dataset, setting: Setting) -> Split:
+    support = schema.split_file(setting, SUPPORT) in dataset.manifest.files
+    return {part: dataset.triplets(setting, part) for part in PARTS} | (
+        {SUPPORT: dataset.support(setting)} if support else {}
+    )
 
 
 def _check_counts(dataset: Dataset) -> Iterator[str]:
@@ -53,81 +63,79 @@ def _check_counts(dataset: Dataset) -> Iterator[str]:
             yield f"{name}: {found:,} rows, the manifest's counts say {manifest.counts.get(name)}"
 
 
-def _check_ranges(dataset: Dataset) -> Iterator[str]:
+def _check_ranges(
+    dataset: Dataset, whole_N3: Triplets, splits: dict[Setting, Split]
+) -> Iterator[str]:
     """No index points outside its table."""
-    sizes = (dataset.num_entities, dataset.num_relations, dataset.num_entities)
-    for name in dataset.manifest.files:
-        if name == schema.TRIPLETS or name.startswith(schema.SETTINGS):
-            triplets_N3 = dataset.read_triplets(name)
-            if np.any(triplets_N3 < 0) or np.any(triplets_N3 >= np.array(sizes)):
-                yield f"{name}: points outside the entity or relation table"
+    read = {schema.TRIPLETS: whole_N3} | {
+        schema.split_file(setting, part): triplets_N3
+        for setting, split in splits.items()
+        for part, triplets_N3 in split.items()
+    }
+    for part in PARTS:
+        name = schema.classification_file(part)
+        if name in dataset.manifest.files:
+            read[name] = dataset.read_triplets(name)
+    sizes = np.array([dataset.num_entities, dataset.num_relations, dataset.num_entities])
+    for name, triplets_N3 in read.items():
+        if len(triplets_N3) and (triplets_N3.min() < 0 or np.any(triplets_N3.max(axis=0) >= sizes)):
+            yield f"{name}: points outside the entity or relation table"
 
 
-def _check_tables(dataset: Dataset) -> Iterator[str]:
+def _check_ids(dataset: Dataset) -> Iterator[str]:
     for name, frame in (("entities", dataset.entities), ("relations", dataset.relations)):
         if frame[frame.columns[0]].n_unique() != frame.height:
             yield f"{name}: ids repeat"
-    if "" in dataset.texts:
-        yield f"descriptions: {dataset.texts.count(''):,} entities have none"
 
 
-def _check_triplets(dataset: Dataset) -> Iterator[str]:
-    keys = _keys(dataset.triplets(), dataset)
+def _check_texts(dataset: Dataset, found: dict[str, int]) -> Iterator[str]:
+    """Each text belongs to an entity of its own; those without one go into `found`."""
+    shards = [n for n in dataset.manifest.files if n.startswith(f"{schema.DESCRIPTIONS}/")]
+    described_E = np.zeros(dataset.num_entities, dtype=np.int32)
+    empty = 0
+    for shard in shards:
+        frame = pl.scan_parquet(dataset.path / shard, glob=False).select(
+            "index", empty=pl.col("text") == ""
+        )
+        texts = frame.collect()
+        index = texts["index"].to_numpy()
+        if len(index) and (index.min() < 0 or index.max() >= dataset.num_entities):
+            yield f"{shard}: points outside the entity table"
+            return
+        np.add.at(described_E, index, 1)
+        empty += int(texts["empty"].sum())
+    if empty:
+        yield f"descriptions: {empty:,} are empty"
+    if np.any(described_E > 1):
+        yield f"descriptions: {int((described_E > 1).sum()):,} entities have more than one"
+    if without := int((described_E == 0).sum()):
+        found["entity_without_text"] = without
+
+
+def _check_order(whole_N3: Triplets, dataset: Dataset) -> Iterator[str]:
+    keys = triplet_keys(whole_N3, (dataset.num_entities, dataset.num_relations))
     if np.any(keys[1:] <= keys[:-1]):
         yield "triplets: not sorted by head, relation, tail, or not unique"
 
 
-def _check_transductive(dataset: Dataset) -> Iterator[str]:
-    parts = {part: dataset.triplets("transductive", part) for part in PARTS}
-    together = np.sort(np.concatenate([_keys(parts[part], dataset) for part in PARTS]))
-    if not np.array_equal(together, _keys(dataset.triplets(), dataset)):
-        yield "transductive: the parts are no partition of the triplets"
-    train = parts["train"]
-    for part in ("valid", "test"):
-        if np.any(_entities(parts[part], dataset) & ~_entities(train, dataset)):
-            yield f"transductive: {part} has entities that train lacks"
-        yield from _check_relations(parts[part], train, f"transductive: {part}")
+def _check_cover(
+    setting: Setting, split: Split, whole_N3: Triplets, dataset: Dataset
+) -> Iterator[str]:
+    """The parts and the triplets dropped between them are all there are."""
+    lost, foreign = uncovered(split, whole_N3, (dataset.num_entities, dataset.num_relations))
+    border = dataset.manifest.drops.get(f"{setting}_border", 0)
+    if foreign:
+        yield f"{setting}: the parts hold {foreign:,} triplets that the dataset lacks"
+    if lost != border:
+        yield f"{setting}: no part holds {lost:,} triplets, the manifest says {border:,}"
 
 
-def _check_inductive(dataset: Dataset) -> Iterator[str]:
-    parts: dict[Part, Triplets] = {part: dataset.triplets("inductive", part) for part in PARTS}
-    own = {part: _entities(triplets_N3, dataset) for part, triplets_N3 in parts.items()}
-    # Entities that lost all their triplets at a border belong to train, and to no triplet of it.
-    own["train"] = ~(own["valid"] | own["test"])
-    whole_N3 = dataset.triplets()
-    known = _keys(whole_N3, dataset)
-    for one, other in combinations(PARTS, 2):
-        shared = int((_entities(parts[one], dataset) & _entities(parts[other], dataset)).sum())
-        if shared:
-            yield f"inductive: {one} and {other} share {shared:,} entities"
-    for part in PARTS:
-        if not np.isin(_keys(parts[part], dataset), known).all():
-            yield f"inductive: {part} has triplets that the dataset lacks"
-        inside = int((own[part][whole_N3[:, 0]] & own[part][whole_N3[:, 2]]).sum())
-        if inside != len(parts[part]):
-            yield f"inductive: {part} holds {len(parts[part]):,} of {inside:,} among its entities"
-    yield from _check_relations(whole_N3, parts["train"], "inductive: the dataset")
-    total = sum(len(part) for part in parts.values())
-    border = dataset.manifest.drops.get("inductive_border", 0)
-    if total + border != len(known):
-        yield f"inductive: parts and border give {total + border:,} triplets of {len(known):,}"
+def _check_departures(found: dict[str, int], declared: dict[str, int]) -> Iterator[str]:
+    for name in sorted(found.keys() | declared.keys()):
+        if found.get(name, 0) != declared.get(name, 0):
+            told = f", the manifest declares {declared[name]:,}" if name in declared else ""
+            yield f"{name}: {found.get(name, 0):,} {_meaning(name)}{told}"
 
 
-def _check_relations(part_N3: Triplets, train_N3: Triplets, name: str) -> Iterator[str]:
-    missing = np.setdiff1d(part_N3[:, 1], train_N3[:, 1])
-    if len(missing):
-        yield f"{name} has {len(missing):,} relations that train lacks"
-
-
-def _entities(triplets_N3: Triplets, dataset: Dataset) -> npt.NDArray[np.bool_]:
-    """(E,): whether each entity occurs."""
-    seen = np.zeros(dataset.num_entities, dtype=np.bool_)
-    seen[triplets_N3[:, [0, 2]]] = True
-    return seen
-
-
-def _keys(triplets_N3: Triplets, dataset: Dataset) -> Keys:
-    """One int64 per triplet, in the order of (head, relation, tail)."""
-    head, relation, tail = triplets_N3.astype(np.int64).T
-    keys: Keys = (head * dataset.num_relations + relation) * dataset.num_entities + tail
-    return keys
+def _meaning(name: str) -> str:
+    return next(text for rule, text in DEPARTURE_MEANING.items() if name.endswith(rule))

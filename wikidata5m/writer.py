@@ -1,6 +1,6 @@
 """Write a dataset folder: the one way in which tables and splits become one.
 
-Imports dataset, files, manifest and schema.
+Imports dataset, files, manifest, schema and splits.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from wikidata5m.dataset import Triplets
 from wikidata5m.files import write_parquet
 from wikidata5m.manifest import Manifest, hash_files, now, software
 from wikidata5m.schema import Part, Setting
-
-Split = Mapping[Part, Triplets]
+from wikidata5m.splits import Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +46,21 @@ class Provenance:
     drops: dict[str, int]
     counts: dict[str, int] = field(default_factory=dict)
     """What was read, beside the rows that the writer counts itself."""
+    departures: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
 def write_dataset(
-    folder: Path, tables: Tables, splits: Mapping[Setting, Split], provenance: Provenance
+    folder: Path,
+    tables: Tables,
+    splits: Mapping[Setting, Split],
+    provenance: Provenance,
+    classification: Mapping[Part, pa.Table] | None = None,
 ) -> Manifest:
-    """Write every table, then the manifest; returns it. `folder` must be claimed by the caller."""
+    """Write every table, then the manifest; returns it. `folder` must be claimed by the caller.
+
+    `classification` holds tables under CLASSIFICATION_SCHEMA.
+    """
     rows: dict[str, int] = {}
 
     def write(name: str, table: pl.DataFrame | pa.Table, layout: pa.Schema) -> None:
@@ -71,6 +78,8 @@ def write_dataset(
     for setting, split in splits.items():
         for part, triplets in split.items():
             write(schema.split_file(setting, part), as_table(triplets), schema.TRIPLET_SCHEMA)
+    for part, labelled in (classification or {}).items():
+        write(schema.classification_file(part), labelled, schema.CLASSIFICATION_SCHEMA)
     counts = (
         provenance.counts
         | {
@@ -85,6 +94,7 @@ def write_dataset(
             for setting, split in splits.items()
             for part, triplets in split.items()
         }
+        | {f"classification_{part}": len(table) for part, table in (classification or {}).items()}
     )
     manifest = Manifest(
         name=provenance.name,
@@ -93,6 +103,7 @@ def write_dataset(
         config=provenance.config,
         counts=counts,
         drops=provenance.drops,
+        departures=provenance.departures,
         notes=provenance.notes,
         files=hash_files(folder, rows),
         software=software(),

@@ -15,7 +15,8 @@ from benchmarks.config import RunConfig
 from tests.datasets import make_dataset
 from wikidata5m.config import load_config
 from wikidata5m.dataset import Dataset
-from wikidata5m.writer import Provenance, Split, Tables, write_dataset
+from wikidata5m.splits import Split
+from wikidata5m.writer import Provenance, Tables, write_dataset
 
 QUICK = (
     "model.dim=16",

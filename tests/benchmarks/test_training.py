@@ -25,7 +25,7 @@ from tests.datasets import make_dataset
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, DatasetError, InputError, Wikidata5MError
 from wikidata5m.schema import PARTS
-from wikidata5m.writer import Split
+from wikidata5m.splits import Split
 
 MODELS = ["model.name=transe", "model.name=complex", "model.reciprocal=true"]
 

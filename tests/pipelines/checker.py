@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import networkx as nx
 
 from pipelines.split import SplitResult
 from wikidata5m.dataset import Triplets
-from wikidata5m.schema import Part
+from wikidata5m.splits import Split
 
 Triple = tuple[int, int, int]
 
@@ -27,7 +25,7 @@ def relations(triplets: set[Triple]) -> set[int]:
     return {relation for _, relation, _ in triplets}
 
 
-def check_transductive(whole_N3: Triplets, parts: Mapping[Part, Triplets]) -> None:
+def check_transductive(whole_N3: Triplets, parts: Split) -> None:
     train, valid, test = (as_set(parts[part]) for part in ("train", "valid", "test"))
     assert train | valid | test == as_set(whole_N3)
     assert len(train) + len(valid) + len(test) == len(whole_N3)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
@@ -71,21 +72,24 @@ def test_a_changed_a_missing_and_a_foreign_file_are_told(folder: Path) -> None:
 def test_a_triplet_in_two_parts_is_told(folder: Path) -> None:
     train = Dataset(folder).triplets("transductive", "train")
     rewrite(folder, "transductive", "test", lambda test: np.concatenate([test, train[:1]]))
-    assert "no partition" in " ".join(verify(Dataset(folder)))
+    assert verify(Dataset(folder)) == [
+        "transductive_test_repeated: 1 triplets that stand here or in an earlier part already"
+    ]
 
 
 def test_a_test_entity_seen_in_inductive_training_is_told(folder: Path) -> None:
     test = Dataset(folder).triplets("inductive", "test")
     rewrite(folder, "inductive", "train", lambda train: np.concatenate([train, test[:1]]))
     breaches = " ".join(verify(Dataset(folder)))
-    assert "train and test share 2 entities" in breaches
-    assert "parts and border" in breaches
+    assert "inductive_test_shared_entity: 2 entities that an earlier part has too" in breaches
+    assert "inductive_test_repeated: 1 triplets" in breaches
 
 
 def test_a_relation_that_train_lacks_is_told(folder: Path) -> None:
     relation = Dataset(folder).triplets("inductive", "test")[0, 1]
     rewrite(folder, "inductive", "train", lambda train: train[train[:, 1] != relation])
-    assert "has 1 relations that train lacks" in " ".join(verify(Dataset(folder)))
+    told = " ".join(verify(Dataset(folder)))
+    assert "inductive_test_unseen_relation: 2 triplets of a relation that train lacks" in told
 
 
 def test_unsorted_and_repeated_triplets_are_told(folder: Path) -> None:
@@ -113,4 +117,32 @@ def test_wrong_counts_and_indices_are_told(folder: Path) -> None:
 
 def test_a_part_that_lacks_a_triplet_among_its_entities_is_told(folder: Path) -> None:
     rewrite(folder, "inductive", "test", lambda test: test[:-1])
-    assert "inductive: test holds" in " ".join(verify(Dataset(folder)))
+    assert verify(Dataset(folder)) == [
+        "inductive: no part holds 5 triplets, the manifest says 4",
+        "inductive_test_left_out: 1 triplets among the part's own entities that it does not hold",
+    ]
+
+
+def test_a_departure_that_the_manifest_declares_is_none_but_must_be_exact(folder: Path) -> None:
+    train = Dataset(folder).triplets("transductive", "train")
+    rewrite(folder, "transductive", "test", lambda test: np.concatenate([test, train[:1]]))
+    manifest = load_manifest(folder)
+    for declared, breaches in ((1, 0), (2, 1), (0, 1)):
+        departures = {"transductive_test_repeated": declared}
+        dataclasses.replace(manifest, departures=departures).save(folder)
+        assert len(verify(Dataset(folder))) == breaches
+
+
+def test_a_text_lost_repeated_or_emptied_is_told(folder: Path) -> None:
+    name = f"{schema.DESCRIPTIONS}/00000.parquet"
+    texts = pl.read_parquet(folder / name)
+    changed = texts.with_columns(
+        index=texts["index"].replace({3: 4}), text=texts["text"].replace({texts["text"][7]: ""})
+    )
+    write_parquet(changed, schema.DESCRIPTION_SCHEMA, folder / name)
+    agree(folder, name, texts.height)
+    assert verify(Dataset(folder)) == [
+        "descriptions: 1 are empty",
+        "descriptions: 1 entities have more than one",
+        "entity_without_text: 1 entities without a description",
+    ]
