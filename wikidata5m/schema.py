@@ -59,6 +59,9 @@ DROP_MEANING: Final[dict[str, str]] = {
     "duplicate_page": "repeated page or redirect of the same title",
     "duplicate_property": "repeated property",
     "inductive_border": "triplet between two parts of the inductive split",
+    "line_columns": "line of a text file with the wrong number of columns",
+    "line_encoding": "line of a text file that is not UTF-8",
+    "line_empty_field": "line of a text file with an empty field",
 }
 
 DEPARTURE_MEANING: Final[dict[str, str]] = {

@@ -1,0 +1,422 @@
+"""Text files of triplets, texts and names -> arrays and frames, in bounded memory. Imports errors.
+
+Ids are strings and stay what they are: nothing is read as a number, a missing value or a quoted
+field (quotes mean something in comma-separated files alone). Files may be plain, gzip, bzip2 or
+zstd, told by their first bytes. A block of some megabytes is parsed at once when every line of it
+is regular; otherwise line by line, so that an error names its line. Empty lines hold nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from wikidata5m.errors import InputError
+
+Separator = Literal["tab", "comma", "space"]
+LineProblem = Literal["line_columns", "line_encoding", "line_empty_field"]
+OnBytes = Callable[[int], None]
+"""Told how many bytes, as compressed on disk, were read so far, all files together."""
+
+SEPARATORS: Final[tuple[Separator, ...]] = get_args(Separator)
+CHARACTER: Final[dict[Separator, str]] = {"tab": "\t", "comma": ",", "space": " "}
+COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
+BLOCK: Final = 32 << 20
+SAMPLE_LINES: Final = 200
+BOM: Final = b"\xef\xbb\xbf"
+COLUMN_NAMES: Final[dict[str, frozenset[str]]] = {
+    "h": frozenset({"h", "head", "head_id", "subject", "subj", "s", "source", "src", "from"}),
+    "r": frozenset({"r", "rel", "relation", "relation_id", "predicate", "pred", "p", "edge"}),
+    "t": frozenset({"t", "tail", "tail_id", "object", "obj", "o", "target", "dst", "to"}),
+}
+"""What header lines call the three columns."""
+
+
+class BadLines:
+    """Lines that cannot be read: counted by problem up to `limit`, the next one is an error."""
+
+    def __init__(self, limit: int = 0) -> None:
+        self.limit = limit
+        self.counts: Counter[LineProblem] = Counter()
+
+    def add(self, path: Path, line: int, problem: LineProblem, found: str) -> None:
+        """Count one line. Raises InputError, which names it, when there are more than allowed."""
+        self.counts[problem] += 1
+        if self.counts.total() > self.limit:
+            more = f" (after {self.limit:,} bad lines before it)" if self.limit else ""
+            raise InputError(
+                path,
+                found + more,
+                where=f"line {line:,}",
+                fix="correct the file, or drop such lines with --max-errors",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripletFormat:
+    """How a triplet file is laid out; what is None is told from its first lines."""
+
+    separator: Separator | None = None
+    order: str | None = None
+    """What each column holds: h, r, t once each, `-` for a column to leave out; else as a header
+    says, or hrt."""
+    header: bool | None = None
+    """Whether the first line is no triplet. Told by its names, such as head,relation,tail."""
+
+    def __post_init__(self) -> None:
+        if self.order is not None and sorted(self.order.replace("-", "")) != ["h", "r", "t"]:
+            raise ValueError("order must hold h, r and t once each, and - for other columns")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripletFiles:
+    """The content of some triplet files over common tables of ids."""
+
+    entities: pl.Series
+    """Ids; an entity's place is its index."""
+    relations: pl.Series
+    triplets: tuple[npt.NDArray[np.int32], ...]
+    """One (N, 3) array per file, rows as they stand in it."""
+
+
+def read_triplets(
+    paths: Sequence[Path],
+    layout: TripletFormat,
+    bad: BadLines,
+    *,
+    more_entities: Sequence[pl.Series] = (),
+    on_bytes: OnBytes = lambda _: None,
+) -> TripletFiles:
+    """Read triplet files; ids become indices in the order of `sort_ids`.
+
+    `more_entities` are entities even where no triplet names them. Raises InputError on a file that
+    cannot be read, whose layout cannot be told, or that has more bad lines than `bad` allows.
+    """
+    entities, relations = _Ids(), _Ids()
+    rows: list[int] = []
+    before = 0
+    for path in paths:
+        rows.append(0)
+        for block in _triplet_blocks(path, layout, bad, _after(before, on_bytes)):
+            rows[-1] += block.num_rows
+            entities.add(block["h"].combine_chunks(), block["t"].combine_chunks())
+            relations.add(block["r"].combine_chunks())
+        before += path.stat().st_size
+    for series in more_entities:
+        entities.add(series.to_arrow().cast(pa.large_string()))
+    entity_ids, end_M = entities.finish()
+    relation_ids, relation_N = relations.finish()
+    # Blocks hold all their heads, then all their tails.
+    heads, tails = [], []
+    cut = 0
+    for count in entities.block_rows[: len(relations.block_rows)]:
+        heads.append(end_M[cut : cut + count // 2])
+        tails.append(end_M[cut + count // 2 : cut + count])
+        cut += count
+    empty = np.zeros(0, dtype=np.int32)
+    columns = [np.concatenate([empty, *heads]), relation_N, np.concatenate([empty, *tails])]
+    triplets_N3 = np.stack(columns, axis=1)
+    return TripletFiles(
+        entities=entity_ids,
+        relations=relation_ids,
+        triplets=tuple(np.split(triplets_N3, np.cumsum(rows)[:-1])) if rows else (),
+    )
+
+
+def _after(before: int, on_bytes: OnBytes) -> OnBytes:
+    """Tells `on_bytes` of a file's bytes on top of those of the files before it."""
+    return lambda done: on_bytes(before + done)
+
+
+def sort_ids(ids: pl.Series) -> npt.NDArray[np.int64]:
+    """The order of unique ids: by number when all are one prefix and a number (Q42, 17), else by
+    code point. Ids of leading zeros are no numbers.
+    """
+    parts = ids.str.extract_groups(r"^([A-Za-z]*)(0|[1-9][0-9]{0,17})$").struct.unnest()
+    prefix, number = parts.get_columns()
+    if ids.len() and not prefix.null_count() and prefix.n_unique() == 1:
+        ids = number.cast(pl.Int64)
+    return ids.arg_sort().to_numpy().astype(np.int64)
+
+
+class _Ids:
+    """Strings as they come, block by block -> their indices in the sorted table of all of them."""
+
+    def __init__(self) -> None:
+        self.block_rows: list[int] = []
+        self._blocks: list[pa.DictionaryArray] = []
+
+    def add(self, *arrays: pa.Array) -> None:
+        block = pa.concat_arrays(arrays).dictionary_encode()
+        self.block_rows.append(len(block))
+        self._blocks.append(block)
+
+    def finish(self) -> tuple[pl.Series, npt.NDArray[np.int32]]:
+        """The ids in their order, and the index of every string that was added."""
+        kind = pa.dictionary(pa.int32(), pa.large_string())
+        chunked = pa.chunked_array(self._blocks, type=kind).unify_dictionaries()
+        self._blocks.clear()
+        if not chunked.num_chunks:
+            return pl.Series("id", [], dtype=pl.String), np.zeros(0, dtype=np.int32)
+        ids = pl.Series("id", pl.from_arrow(chunked.chunk(0).dictionary))
+        order = sort_ids(ids)
+        place = np.empty(len(order), dtype=np.int32)
+        place[order] = np.arange(len(order), dtype=np.int32)
+        codes = [place[chunk.indices.to_numpy()] for chunk in chunked.chunks]
+        return ids[order], np.concatenate(codes)
+
+
+def _triplet_blocks(
+    path: Path, layout: TripletFormat, bad: BadLines, on_bytes: OnBytes
+) -> Iterator[pa.Table]:
+    """Tables of the columns h, r, t of one file."""
+    blocks = _blocks(path, on_bytes)
+    first = next(blocks, None)
+    if first is None:
+        return
+    separator, order, header = _detect(path, first[1], layout)
+    parser = _Parser(path, separator, order, bad)
+    for line, block in _chain(first, blocks):
+        if header and line == 1:
+            yield parser.parse(2, block.partition(b"\n")[2])
+        else:
+            yield parser.parse(line, block)
+
+
+def _chain(
+    first: tuple[int, bytes], rest: Iterator[tuple[int, bytes]]
+) -> Iterator[tuple[int, bytes]]:
+    yield first
+    yield from rest
+
+
+@dataclass(frozen=True, slots=True)
+class _Parser:
+    path: Path
+    separator: Separator
+    order: str
+    bad: BadLines
+
+    def parse(self, line: int, block: bytes) -> pa.Table:
+        """The triplets of a block whose first line has the number `line`."""
+        if self.separator == "space":
+            block = re.sub(rb"(?m)^ +| +(?=\r?$)", b"", re.sub(rb"[ \t]+", b" ", block))
+        table = None if self._is_awkward(block) else self._parse_regular(block)
+        return self._parse_lines(line, block) if table is None else table
+
+    def _is_awkward(self, block: bytes) -> bool:
+        """Whether Arrow's idea of a line or a quoted field could differ from ours."""
+        quoted = self.separator == "comma" and b'"' in block
+        return quoted or block.count(b"\r") != block.count(b"\r\n")
+
+    def _parse_regular(self, block: bytes) -> pa.Table | None:
+        """The whole block at once; None when any line of it has a problem."""
+        names = [name if name != "-" else f"-{i}" for i, name in enumerate(self.order)]
+        try:
+            table = pa_csv.read_csv(
+                pa.BufferReader(block),
+                read_options=pa_csv.ReadOptions(column_names=names),
+                parse_options=pa_csv.ParseOptions(
+                    delimiter=CHARACTER[self.separator],
+                    quote_char=False,
+                    double_quote=False,
+                    escape_char=False,
+                ),
+                convert_options=pa_csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.large_string()),
+                    include_columns=["h", "r", "t"],
+                    strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowInvalid:
+            return None
+        shortest = [pc.min(pc.binary_length(column)).as_py() for column in table.columns]
+        return None if 0 in shortest else table
+
+    def _parse_lines(self, line: int, block: bytes) -> pa.Table:
+        kept: list[tuple[str, ...]] = []
+        places = [self.order.index(name) for name in "hrt"]
+        for number, text in _lines(self.path, line, block, self.bad):
+            fields = _fields(text, self.separator)
+            if fields is None:
+                self.bad.add(self.path, number, "line_columns", "a quote that is not closed")
+            elif len(fields) != len(self.order):
+                problem = f"{len(fields)} {self.separator}-separated columns"
+                problem += f", expected {len(self.order)}"
+                self.bad.add(self.path, number, "line_columns", problem)
+            elif not all(fields[place] for place in places):
+                self.bad.add(self.path, number, "line_empty_field", "an empty field")
+            else:
+                kept.append(tuple(fields[place] for place in places))
+        columns = zip(*kept, strict=True) if kept else ((), (), ())
+        return pa.table([pa.array(c, type=pa.large_string()) for c in columns], names=[*"hrt"])
+
+
+def _fields(text: str, separator: Separator) -> list[str] | None:
+    """The fields of a line; None when it breaks the rules of quoted fields."""
+    if separator == "comma" and '"' in text:
+        try:
+            return next(csv.reader([text], strict=True))
+        except csv.Error:
+            return None
+    return text.split(CHARACTER[separator])
+
+
+def _detect(path: Path, block: bytes, layout: TripletFormat) -> tuple[Separator, str, bool]:
+    """Separator, order of columns, and whether the first line is a header."""
+    sample = [line for _, line in zip(range(SAMPLE_LINES), _sample_lines(block), strict=False)]
+    if not sample:
+        return layout.separator or "tab", layout.order or "hrt", False
+    separator = layout.separator or _detect_separator(path, sample, len(layout.order or "hrt"))
+    named = _header_order(_split(sample[0], separator))
+    header = bool(named) if layout.header is None else layout.header
+    return separator, layout.order or (named if header else "") or "hrt", header
+
+
+def _detect_separator(path: Path, sample: list[str], columns: int) -> Separator:
+    """The separator that makes line 1 a header, or else gives the most lines `columns` fields.
+
+    The earliest of SEPARATORS in a tie.
+    """
+    for separator in SEPARATORS:
+        if _header_order(_split(sample[0], separator)):
+            return separator
+    fits = {
+        separator: sum(len(_split(line, separator)) == columns for line in sample)
+        for separator in SEPARATORS
+    }
+    best = max(SEPARATORS, key=lambda separator: fits[separator])
+    if 2 * fits[best] < len(sample):
+        found = ", ".join(f"{len(_split(sample[0], s))} by {s}" for s in SEPARATORS)
+        raise InputError(
+            path,
+            f"no separator gives {columns} columns (line 1 has {found})",
+            fix="pass --separator, and --order with `-` for columns to leave out, such as hrt-",
+        )
+    return best
+
+
+def _split(line: str, separator: Separator) -> list[str]:
+    if separator == "space":
+        return line.split()
+    return _fields(line, separator) or []
+
+
+def _header_order(fields: list[str]) -> str:
+    """The order that a header line states; '' when the fields are no names of columns."""
+    letters = [
+        next((letter for letter, names in COLUMN_NAMES.items() if field.lower() in names), "-")
+        for field in (field.strip().lstrip("#").strip() for field in fields)
+    ]
+    order = "".join(letters)
+    return order if sorted(order.replace("-", "")) == ["h", "r", "t"] else ""
+
+
+def _sample_lines(block: bytes) -> Iterator[str]:
+    for line in block[: 1 << 20].split(b"\n"):
+        if text := line.removesuffix(b"\r").decode("utf-8", errors="replace"):
+            yield text
+
+
+def read_pairs(
+    path: Path, bad: BadLines, on_bytes: OnBytes = lambda _: None
+) -> Iterator[pl.DataFrame]:
+    """Frames of (id, text) from lines of `id⇥text`; all behind the first tab is text."""
+    for line, block in _blocks(path, on_bytes):
+        ids, texts = [], []
+        for number, row in _lines(path, line, block, bad):
+            key, tab, text = row.partition("\t")
+            if not tab or not key:
+                problem: LineProblem = "line_empty_field" if tab else "line_columns"
+                bad.add(path, number, problem, "no id and tab before the text")
+                continue
+            ids.append(key)
+            texts.append(text)
+        yield pl.DataFrame({"id": ids, "text": texts}, schema={"id": pl.String, "text": pl.String})
+
+
+def read_names(
+    path: Path, bad: BadLines, on_bytes: OnBytes = lambda _: None
+) -> Iterator[pl.DataFrame]:
+    """Frames of (id, names) from lines of `id⇥name⇥name…`; a line may have no name."""
+    layout: dict[str, Any] = {"id": pl.String, "names": pl.List(pl.String)}
+    for line, block in _blocks(path, on_bytes):
+        ids, names = [], []
+        for number, row in _lines(path, line, block, bad):
+            key, *rest = row.split("\t")
+            if not key:
+                bad.add(path, number, "line_empty_field", "no id before the first tab")
+                continue
+            ids.append(key)
+            names.append([name for name in rest if name])
+        yield pl.DataFrame({"id": ids, "names": names}, schema=layout)
+
+
+def _lines(path: Path, line: int, block: bytes, bad: BadLines) -> Iterator[tuple[int, str]]:
+    """Number and text of each line that holds something and is UTF-8."""
+    for number, raw in enumerate(block.split(b"\n"), line):
+        try:
+            text = raw.removesuffix(b"\r").decode("utf-8")
+        except UnicodeDecodeError as error:
+            bad.add(path, number, "line_encoding", f"not UTF-8 text (byte {error.start + 1})")
+            continue
+        if text:
+            yield number, text
+
+
+def _blocks(path: Path, on_bytes: OnBytes) -> Iterator[tuple[int, bytes]]:
+    """Blocks of whole lines with the number of their first line; the byte order mark left out."""
+    line, rest = 1, b""
+    with _opened(path) as (raw, stream):
+        while True:
+            data = _read(path, stream)
+            if line == 1 and not rest:
+                data = data.removeprefix(BOM)
+            end = data.rfind(b"\n") + 1
+            block = rest + data[:end] if end else b""
+            rest = data[end:] if end else rest + data
+            if not data:
+                block, rest = rest, b""
+            if block:
+                yield line, block
+                line += block.count(b"\n")
+            on_bytes(raw.tell())
+            if not data:
+                return
+
+
+def _read(path: Path, stream: pa.NativeFile) -> bytes:
+    try:
+        return bytes(stream.read(BLOCK))
+    except (OSError, pa.ArrowException) as error:
+        problem = f"damaged or cut off ({str(error).splitlines()[0]})"
+        raise InputError(path, problem, fix="get the file again") from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, Any]]:
+    """The file as it is on disk, for its position, and the stream of what it holds."""
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        raise InputError(path, error.strerror or "unreadable", fix="check the path") from None
+    with raw:
+        start = raw.read(4)
+        raw.seek(0)
+        codec = next((name for magic, name in COMPRESSED.items() if start.startswith(magic)), None)
+        source = pa.PythonFile(raw, mode="r")
+        with pa.CompressedInputStream(source, codec) if codec else source as stream:
+            yield raw, stream
