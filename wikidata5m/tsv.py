@@ -1,21 +1,19 @@
-"""Text files of triplets, texts and names -> arrays and frames, in bounded memory. Imports errors.
+"""Text files of triplets, texts and names -> arrays and frames, in bounded memory.
 
-Ids are strings and stay what they are: nothing is read as a number, a missing value or a quoted
-field (quotes mean something in comma-separated files alone). Files may be plain, gzip, bzip2 or
-zstd, told by their first bytes. A block of some megabytes is parsed at once when every line of it
-is regular; otherwise line by line, so that an error names its line. Empty lines hold nothing.
+Imports errors and lines. Ids are strings and stay what they are: nothing is read as a number, a
+missing value or a quoted field (quotes mean something in comma-separated files alone). A block of
+some megabytes is parsed at once when every line of it is regular; otherwise line by line, so that
+an error names its line. Empty lines hold nothing.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -25,44 +23,31 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from wikidata5m.errors import InputError
+from wikidata5m.lines import BadLines, LineProblem, OnBytes, read_blocks, text_lines
+
+__all__ = [
+    "SEPARATORS",
+    "BadLines",
+    "Separator",
+    "TripletFiles",
+    "TripletFormat",
+    "read_names",
+    "read_pairs",
+    "read_triplets",
+    "sort_ids",
+]
 
 Separator = Literal["tab", "comma", "space"]
-LineProblem = Literal["line_columns", "line_encoding", "line_empty_field"]
-OnBytes = Callable[[int], None]
-"""Told how many bytes, as compressed on disk, were read so far, all files together."""
 
 SEPARATORS: Final[tuple[Separator, ...]] = get_args(Separator)
 CHARACTER: Final[dict[Separator, str]] = {"tab": "\t", "comma": ",", "space": " "}
-COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
-BLOCK: Final = 32 << 20
 SAMPLE_LINES: Final = 200
-BOM: Final = b"\xef\xbb\xbf"
 COLUMN_NAMES: Final[dict[str, frozenset[str]]] = {
     "h": frozenset({"h", "head", "head_id", "subject", "subj", "s", "source", "src", "from"}),
     "r": frozenset({"r", "rel", "relation", "relation_id", "predicate", "pred", "p", "edge"}),
     "t": frozenset({"t", "tail", "tail_id", "object", "obj", "o", "target", "dst", "to"}),
 }
 """What header lines call the three columns."""
-
-
-class BadLines:
-    """Lines that cannot be read: counted by problem up to `limit`, the next one is an error."""
-
-    def __init__(self, limit: int = 0) -> None:
-        self.limit = limit
-        self.counts: Counter[LineProblem] = Counter()
-
-    def add(self, path: Path, line: int, problem: LineProblem, found: str) -> None:
-        """Count one line. Raises InputError, which names it, when there are more than allowed."""
-        self.counts[problem] += 1
-        if self.counts.total() > self.limit:
-            more = f" (after {self.limit:,} bad lines before it)" if self.limit else ""
-            raise InputError(
-                path,
-                found + more,
-                where=f"line {line:,}",
-                fix="correct the file, or drop such lines with --max-errors",
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +168,7 @@ def _triplet_blocks(
     path: Path, layout: TripletFormat, bad: BadLines, on_bytes: OnBytes
 ) -> Iterator[pa.Table]:
     """Tables of the columns h, r, t of one file."""
-    blocks = _blocks(path, on_bytes)
+    blocks = read_blocks(path, on_bytes)
     first = next(blocks, None)
     if first is None:
         return
@@ -249,7 +234,7 @@ class _Parser:
     def _parse_lines(self, line: int, block: bytes) -> pa.Table:
         kept: list[tuple[str, ...]] = []
         places = [self.order.index(name) for name in "hrt"]
-        for number, text in _lines(self.path, line, block, self.bad):
+        for number, text in text_lines(self.path, line, block, self.bad):
             fields = _fields(text, self.separator)
             if fields is None:
                 self.bad.add(self.path, number, "line_columns", "a quote that is not closed")
@@ -335,9 +320,9 @@ def read_pairs(
     path: Path, bad: BadLines, on_bytes: OnBytes = lambda _: None
 ) -> Iterator[pl.DataFrame]:
     """Frames of (id, text) from lines of `id⇥text`; all behind the first tab is text."""
-    for line, block in _blocks(path, on_bytes):
+    for line, block in read_blocks(path, on_bytes):
         ids, texts = [], []
-        for number, row in _lines(path, line, block, bad):
+        for number, row in text_lines(path, line, block, bad):
             key, tab, text = row.partition("\t")
             if not tab or not key:
                 problem: LineProblem = "line_empty_field" if tab else "line_columns"
@@ -353,9 +338,9 @@ def read_names(
 ) -> Iterator[pl.DataFrame]:
     """Frames of (id, names) from lines of `id⇥name⇥name…`; a line may have no name."""
     layout: dict[str, Any] = {"id": pl.String, "names": pl.List(pl.String)}
-    for line, block in _blocks(path, on_bytes):
+    for line, block in read_blocks(path, on_bytes):
         ids, names = [], []
-        for number, row in _lines(path, line, block, bad):
+        for number, row in text_lines(path, line, block, bad):
             key, *rest = row.split("\t")
             if not key:
                 bad.add(path, number, "line_empty_field", "no id before the first tab")
@@ -363,60 +348,3 @@ def read_names(
             ids.append(key)
             names.append([name for name in rest if name])
         yield pl.DataFrame({"id": ids, "names": names}, schema=layout)
-
-
-def _lines(path: Path, line: int, block: bytes, bad: BadLines) -> Iterator[tuple[int, str]]:
-    """Number and text of each line that holds something and is UTF-8."""
-    for number, raw in enumerate(block.split(b"\n"), line):
-        try:
-            text = raw.removesuffix(b"\r").decode("utf-8")
-        except UnicodeDecodeError as error:
-            bad.add(path, number, "line_encoding", f"not UTF-8 text (byte {error.start + 1})")
-            continue
-        if text:
-            yield number, text
-
-
-def _blocks(path: Path, on_bytes: OnBytes) -> Iterator[tuple[int, bytes]]:
-    """Blocks of whole lines with the number of their first line; the byte order mark left out."""
-    line, rest = 1, b""
-    with _opened(path) as (raw, stream):
-        while True:
-            data = _read(path, stream)
-            if line == 1 and not rest:
-                data = data.removeprefix(BOM)
-            end = data.rfind(b"\n") + 1
-            block = rest + data[:end] if end else b""
-            rest = data[end:] if end else rest + data
-            if not data:
-                block, rest = rest, b""
-            if block:
-                yield line, block
-                line += block.count(b"\n")
-            on_bytes(raw.tell())
-            if not data:
-                return
-
-
-def _read(path: Path, stream: pa.NativeFile) -> bytes:
-    try:
-        return bytes(stream.read(BLOCK))
-    except (OSError, pa.ArrowException) as error:
-        problem = f"damaged or cut off ({str(error).splitlines()[0]})"
-        raise InputError(path, problem, fix="get the file again") from None
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, Any]]:
-    """The file as it is on disk, for its position, and the stream of what it holds."""
-    try:
-        raw = path.open("rb")
-    except OSError as error:
-        raise InputError(path, error.strerror or "unreadable", fix="check the path") from None
-    with raw:
-        start = raw.read(4)
-        raw.seek(0)
-        codec = next((name for magic, name in COMPRESSED.items() if start.startswith(magic)), None)
-        source = pa.PythonFile(raw, mode="r")
-        with pa.CompressedInputStream(source, codec) if codec else source as stream:
-            yield raw, stream

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wikidata5m import lines as lines_module
 from wikidata5m import tsv
 from wikidata5m.errors import InputError
 from wikidata5m.tsv import BadLines, Separator, TripletFiles, TripletFormat, read_triplets
@@ -159,7 +160,7 @@ def test_an_unclosed_quote_is_a_bad_line(tmp_path: Path) -> None:
 def test_lines_keep_their_numbers_across_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tsv, "BLOCK", 64)
+    monkeypatch.setattr(lines_module, "BLOCK", 64)
     lines = [f"e{i}\tr{i % 3}\te{i + 1}" for i in range(500)]
     path = tmp_path / "train.txt"
     path.write_text("\n".join(lines))

@@ -1,0 +1,104 @@
+"""Text files as blocks of whole lines, plain or compressed, and what to do with bad ones.
+
+Imports errors. A file may be plain, gzip, bzip2 or zstd, told by its first bytes and not its name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Literal
+
+import pyarrow as pa
+
+from wikidata5m.errors import InputError
+
+__all__ = ["BadLines", "LineProblem", "OnBytes", "read_blocks", "text_lines"]
+
+LineProblem = Literal["line_columns", "line_encoding", "line_empty_field"]
+"""As in schema.DROP_MEANING."""
+OnBytes = Callable[[int], None]
+"""Told how many bytes, as they are on disk, were read so far."""
+
+COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
+BLOCK: Final = 32 << 20
+BOM: Final = b"\xef\xbb\xbf"
+
+
+class BadLines:
+    """Lines that cannot be read: counted by problem up to `limit`, the next one is an error."""
+
+    def __init__(self, limit: int = 0) -> None:
+        self.limit = limit
+        self.counts: Counter[LineProblem] = Counter()
+
+    def add(self, path: Path, line: int, problem: LineProblem, found: str) -> None:
+        """Count one line. Raises InputError, which names it, when there are more than allowed."""
+        self.counts[problem] += 1
+        if self.counts.total() > self.limit:
+            more = f" (after {self.limit:,} bad lines before it)" if self.limit else ""
+            raise InputError(
+                path,
+                found + more,
+                where=f"line {line:,}",
+                fix="correct the file, or drop such lines with --max-errors",
+            )
+
+
+def text_lines(path: Path, line: int, block: bytes, bad: BadLines) -> Iterator[tuple[int, str]]:
+    """Number and text of each line that holds something and is UTF-8."""
+    for number, raw in enumerate(block.split(b"\n"), line):
+        try:
+            text = raw.removesuffix(b"\r").decode("utf-8")
+        except UnicodeDecodeError as error:
+            bad.add(path, number, "line_encoding", f"not UTF-8 text (byte {error.start + 1})")
+            continue
+        if text:
+            yield number, text
+
+
+def read_blocks(path: Path, on_bytes: OnBytes) -> Iterator[tuple[int, bytes]]:
+    """Blocks of whole lines with the number of their first line; the byte order mark left out."""
+    line, rest = 1, b""
+    with _opened(path) as (raw, stream):
+        while True:
+            data = _read(path, stream)
+            if line == 1 and not rest:
+                data = data.removeprefix(BOM)
+            end = data.rfind(b"\n") + 1
+            block = rest + data[:end] if end else b""
+            rest = data[end:] if end else rest + data
+            if not data:
+                block, rest = rest, b""
+            if block:
+                yield line, block
+                line += block.count(b"\n")
+            on_bytes(raw.tell())
+            if not data:
+                return
+
+
+def _read(path: Path, stream: pa.NativeFile) -> bytes:
+    try:
+        return bytes(stream.read(BLOCK))
+    except (OSError, pa.ArrowException) as error:
+        problem = f"damaged or cut off ({str(error).splitlines()[0]})"
+        raise InputError(path, problem, fix="get the file again") from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, Any]]:
+    """The file as it is on disk, for its position, and the stream of what it holds."""
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        raise InputError(path, error.strerror or "unreadable", fix="check the path") from None
+    with raw:
+        start = raw.read(4)
+        raw.seek(0)
+        codec = next((name for magic, name in COMPRESSED.items() if start.startswith(magic)), None)
+        source = pa.PythonFile(raw, mode="r")
+        with pa.CompressedInputStream(source, codec) if codec else source as stream:
+            yield raw, stream
