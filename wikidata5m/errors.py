@@ -5,6 +5,7 @@
     ├── OutputExistsError     an output folder that is not empty
     ├── DatasetError          a dataset folder that is incomplete, or breaks an invariant
     ├── ConfigError           an unknown or ill-typed setting
+    ├── DownloadError         a file that no address gave, or not as it should be
     └── MissingExtraError     an optional dependency that is not installed
 
 Each message says what was found, what was expected, and what to do about it.
@@ -17,6 +18,7 @@ from pathlib import Path
 __all__ = [
     "ConfigError",
     "DatasetError",
+    "DownloadError",
     "InputError",
     "MissingExtraError",
     "OutputExistsError",
@@ -58,6 +60,10 @@ class DatasetError(Wikidata5MError):
 
 class ConfigError(Wikidata5MError):
     """A setting is unknown, of the wrong type, or out of range."""
+
+
+class DownloadError(Wikidata5MError):
+    """No address gave the file, or what it gave is not what was published or seen before."""
 
 
 class MissingExtraError(Wikidata5MError):
