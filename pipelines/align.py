@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipelines.limits import PAGE_DROPS
 from pipelines.wikidata import LAYOUTS as WIKIDATA
 from pipelines.wikidata import STATEMENT_DROPS, label_first
 from pipelines.wikipedia import LAYOUTS as WIKIPEDIA
-from pipelines.wikipedia import TOO_LARGE, normalise_title
+from pipelines.wikipedia import dropped_pages, dropped_words, normalise_title
 from wikidata5m.errors import DatasetError
 from wikidata5m.writer import Tables
 
@@ -33,6 +34,7 @@ class Aligned:
     tables: Tables
     counts: dict[str, int]
     drops: dict[str, int]
+    notes: tuple[str, ...] = ()
 
 
 def align(work: Path, min_words: int) -> Aligned:
@@ -73,7 +75,8 @@ def align(work: Path, min_words: int) -> Aligned:
         descriptions=_descriptions(kept, pages),
     )
     counts = extracted.counts() | {"redirects_resolved": redirected}
-    return Aligned(tables=tables, counts=counts, drops=drops)
+    notes = dropped_pages(extracted.wikipedia("dropped"))
+    return Aligned(tables=tables, counts=counts, drops=drops, notes=notes)
 
 
 class _Extracted:
@@ -142,8 +145,9 @@ def _keep_items(
         found = pl.concat([found, arrived])
         missing = moved.drop("target").join(known, on="title", how="anti")
     drops["page_missing"] = items.height - found.height
-    read = found.filter(pl.col("words") != TOO_LARGE)
-    drops["page_too_large"] = found.height - read.height
+    for reason in PAGE_DROPS:
+        drops[reason] = int((found["words"] == dropped_words(reason)).sum())
+    read = found.filter(pl.col("words") >= 0)
     kept = read.filter(pl.col("words") >= min_words).sort("entity")
     drops["short_lead"] = read.height - kept.height
     return kept, redirected

@@ -103,6 +103,8 @@ def build(
         sources = tuple(future.result() for future in hashed)
     log("align: items with pages")
     aligned = align(work, config.min_words)
+    for note in aligned.notes:
+        log(note)
     log("split: transductive, inductive")
     splits, drops, notes = _split(aligned.tables, config)
     provenance = Provenance(
@@ -111,7 +113,7 @@ def build(
         config=asdict(config),
         counts=aligned.counts,
         drops=aligned.drops | drops,
-        notes=notes,
+        notes=aligned.notes + notes,
     )
     manifest = write_dataset(out, aligned.tables, splits, provenance)
     shutil.rmtree(work)

@@ -19,8 +19,8 @@ GAP: Final = "\0"
 # --- Lines ----------------------------------------------------------------------------------
 
 
-def paragraphs(text: str) -> Iterator[str]:
-    """Paragraphs, their lines joined, and list items without their marks, in order.
+def paragraphs(text: str, *, items: bool = True) -> Iterator[str]:
+    """Paragraphs, their lines joined, and, if wanted, list items without their marks, in order.
 
     An indented line all in italics before the first paragraph is a hatnote written by hand, and
     a line that starts with a bar is the rest of a broken table or template: both are dropped.
@@ -34,7 +34,7 @@ def paragraphs(text: str) -> Iterator[str]:
             if lines:
                 yield " ".join(lines)
                 lines = []
-            if item and (begun or not _HATNOTE.fullmatch(line)):
+            if item and items and (begun or not _HATNOTE.fullmatch(line)):
                 yield _without_quotes(line.lstrip("*#:; \t"))
         elif not line.startswith(("|", "!")):
             begun = True

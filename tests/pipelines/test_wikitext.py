@@ -15,13 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.wikitext import (
-    MAX_LEAD_CHARS,
-    PageTooLarge,
-    is_disambiguation,
-    lead_text,
-    plain_text,
-)
+from pipelines.limits import MAX_LEAD_CHARS, PageRefused
+from pipelines.wikitext import is_disambiguation, lead_text, plain_text
 
 NOTHING = [
     "<!-- a [[b]] {{c}} -->", "<!-- never closed", "<ref>{{cite web|title=[[x]]}}</ref>",
@@ -185,7 +180,7 @@ def test_the_lead_ends_before_the_first_heading(page: str, lead: str) -> None:
 def test_a_lead_over_the_cap_raises_and_a_long_page_does_not() -> None:
     assert lead_text("a\n== b ==\n" + "c" * MAX_LEAD_CHARS) == "a"
     assert len(lead_text("a" * MAX_LEAD_CHARS)) == MAX_LEAD_CHARS
-    with pytest.raises(PageTooLarge, match="200,001"):
+    with pytest.raises(PageRefused, match="200,001"):
         lead_text("a" * (MAX_LEAD_CHARS + 1))
     assert len(plain_text("a" * (MAX_LEAD_CHARS + 1))) == MAX_LEAD_CHARS + 1
 
