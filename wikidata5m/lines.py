@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from wikidata5m.errors import InputError
 
-__all__ = ["BadLines", "LineProblem", "OnBytes", "read_blocks", "text_lines"]
+__all__ = ["BadLines", "LineProblem", "OnBytes", "read_blocks", "read_whole", "text_lines"]
 
 LineProblem = Literal["line_columns", "line_encoding", "line_empty_field"]
 """As in schema.DROP_MEANING."""
@@ -59,7 +59,12 @@ def text_lines(path: Path, line: int, block: bytes, bad: BadLines) -> Iterator[t
             yield number, text
 
 
-def read_blocks(path: Path, on_bytes: OnBytes) -> Iterator[tuple[int, bytes]]:
+def read_whole(path: Path) -> bytes:
+    """All that the file holds."""
+    return b"".join(block for _, block in read_blocks(path))
+
+
+def read_blocks(path: Path, on_bytes: OnBytes = lambda _: None) -> Iterator[tuple[int, bytes]]:
     """Blocks of whole lines with the number of their first line; the byte order mark left out."""
     line, rest = 1, b""
     with _opened(path) as (raw, stream):

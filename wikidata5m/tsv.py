@@ -9,6 +9,7 @@ an error names its line. Empty lines hold nothing.
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ class TripletFormat:
     """What each column holds: h, r, t once each, `-` for a column to leave out; else as a header
     says, or hrt."""
     header: bool | None = None
-    """Whether the first line is no triplet. Told by its names, such as head,relation,tail."""
+    """Whether the first line is no triplet. Told by its names, such as head,relation,tail; a lone
+    number, how many lines follow, is none either."""
 
     def __post_init__(self) -> None:
         if self.order is not None and sorted(self.order.replace("-", "")) != ["h", "r", "t"]:
@@ -83,12 +85,14 @@ def read_triplets(
     bad: BadLines,
     *,
     more_entities: Sequence[pl.Series] = (),
+    more_relations: Sequence[pl.Series] = (),
     on_bytes: OnBytes = lambda _: None,
 ) -> TripletFiles:
     """Read triplet files; ids become indices in the order of `sort_ids`.
 
-    `more_entities` are entities even where no triplet names them. Raises InputError on a file that
-    cannot be read, whose layout cannot be told, or that has more bad lines than `bad` allows.
+    `more_entities` and `more_relations` have an index even where no triplet names them.
+    Raises InputError on a file that cannot be read, whose layout cannot be told, or that has more
+    bad lines than `bad` allows.
     """
     entities, relations = _Ids(), _Ids()
     rows: list[int] = []
@@ -100,20 +104,21 @@ def read_triplets(
             entities.add(block["h"].combine_chunks(), block["t"].combine_chunks())
             relations.add(block["r"].combine_chunks())
         before += path.stat().st_size
-    for series in more_entities:
-        entities.add(series.to_arrow().cast(pa.large_string()))
-    entity_ids, end_M = entities.finish()
-    relation_ids, relation_N = relations.finish()
-    # Blocks hold all their heads, then all their tails.
-    heads, tails = [], []
-    cut = 0
-    for count in entities.block_rows[: len(relations.block_rows)]:
-        heads.append(end_M[cut : cut + count // 2])
-        tails.append(end_M[cut + count // 2 : cut + count])
-        cut += count
-    empty = np.zeros(0, dtype=np.int32)
-    columns = [np.concatenate([empty, *heads]), relation_N, np.concatenate([empty, *tails])]
-    triplets_N3 = np.stack(columns, axis=1)
+    for table, more in ((entities, more_entities), (relations, more_relations)):
+        for series in more:
+            table.add(series.to_arrow().cast(pa.large_string()))
+    entity_ids, end_blocks = entities.finish()
+    relation_ids, relation_blocks = relations.finish()
+    triplets_N3 = np.empty((sum(rows), 3), dtype=np.int32)
+    start = 0
+    # What was added beside the triplets comes last, and belongs to none.
+    for ends, relation in zip(end_blocks, relation_blocks, strict=False):
+        block_N3 = triplets_N3[start : start + len(relation)]
+        if len(block_N3):
+            block_N3[:, 1] = relation
+            # A block holds all its heads, then all its tails.
+            block_N3[:, [0, 2]] = ends.reshape(2, -1).T
+        start += len(block_N3)
     return TripletFiles(
         entities=entity_ids,
         relations=relation_ids,
@@ -141,27 +146,23 @@ class _Ids:
     """Strings as they come, block by block -> their indices in the sorted table of all of them."""
 
     def __init__(self) -> None:
-        self.block_rows: list[int] = []
         self._blocks: list[pa.DictionaryArray] = []
 
     def add(self, *arrays: pa.Array) -> None:
-        block = pa.concat_arrays(arrays).dictionary_encode()
-        self.block_rows.append(len(block))
-        self._blocks.append(block)
+        self._blocks.append(pa.concat_arrays(arrays).dictionary_encode())
 
-    def finish(self) -> tuple[pl.Series, npt.NDArray[np.int32]]:
-        """The ids in their order, and the index of every string that was added."""
+    def finish(self) -> tuple[pl.Series, list[npt.NDArray[np.int32]]]:
+        """The ids in their order, and the index of every string of each block."""
         kind = pa.dictionary(pa.int32(), pa.large_string())
         chunked = pa.chunked_array(self._blocks, type=kind).unify_dictionaries()
         self._blocks.clear()
         if not chunked.num_chunks:
-            return pl.Series("id", [], dtype=pl.String), np.zeros(0, dtype=np.int32)
+            return pl.Series("id", [], dtype=pl.String), []
         ids = pl.Series("id", pl.from_arrow(chunked.chunk(0).dictionary))
         order = sort_ids(ids)
         place = np.empty(len(order), dtype=np.int32)
         place[order] = np.arange(len(order), dtype=np.int32)
-        codes = [place[chunk.indices.to_numpy()] for chunk in chunked.chunks]
-        return ids[order], np.concatenate(codes)
+        return ids[order], [place[chunk.indices.to_numpy()] for chunk in chunked.chunks]
 
 
 def _triplet_blocks(
@@ -174,18 +175,11 @@ def _triplet_blocks(
         return
     separator, order, header = _detect(path, first[1], layout)
     parser = _Parser(path, separator, order, bad)
-    for line, block in _chain(first, blocks):
+    for line, block in itertools.chain([first], blocks):
         if header and line == 1:
             yield parser.parse(2, block.partition(b"\n")[2])
         else:
             yield parser.parse(line, block)
-
-
-def _chain(
-    first: tuple[int, bytes], rest: Iterator[tuple[int, bytes]]
-) -> Iterator[tuple[int, bytes]]:
-    yield first
-    yield from rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +261,9 @@ def _detect(path: Path, block: bytes, layout: TripletFormat) -> tuple[Separator,
         return layout.separator or "tab", layout.order or "hrt", False
     separator = layout.separator or _detect_separator(path, sample, len(layout.order or "hrt"))
     named = _header_order(_split(sample[0], separator))
-    header = bool(named) if layout.header is None else layout.header
+    header = layout.header
+    if header is None:
+        header = bool(named) or sample[0].isdecimal()
     return separator, layout.order or (named if header else "") or "hrt", header
 
 
@@ -284,7 +280,7 @@ def _detect_separator(path: Path, sample: list[str], columns: int) -> Separator:
         for separator in SEPARATORS
     }
     best = max(SEPARATORS, key=lambda separator: fits[separator])
-    if 2 * fits[best] < len(sample):
+    if 2 * fits[best] < len(sample) - 1:
         found = ", ".join(f"{len(_split(sample[0], s))} by {s}" for s in SEPARATORS)
         raise InputError(
             path,

@@ -1,0 +1,243 @@
+"""MAIN PATH: the files of a graph -> a dataset. Read, index, split as the source does, write.
+
+    wikidata5m import FB15k-237 --out fb15k-237
+
+What the source's own parts break of the rules (repeated triplets, unseen entities) is kept as it is
+and declared in the manifest. Imports layout, names and the package wikidata5m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from pipelines.graphs.layout import GraphFiles, Role
+from pipelines.graphs.names import (
+    FRAME,
+    Descriptions,
+    entity_table,
+    read_ids,
+    read_labels,
+    read_texts,
+    relation_table,
+)
+from wikidata5m.console import log, progress
+from wikidata5m.dataset import Triplets
+from wikidata5m.errors import InputError
+from wikidata5m.files import claim_output
+from wikidata5m.lines import BadLines
+from wikidata5m.manifest import Manifest, describe_source
+from wikidata5m.schema import PARTS, Part, Setting, Support
+from wikidata5m.splits import Split, departures, uncovered
+from wikidata5m.tsv import TripletFiles, TripletFormat, read_triplets, sort_ids
+from wikidata5m.writer import Provenance, Tables, write_dataset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportConfig:
+    """How to read a graph's files."""
+
+    layout: TripletFormat = field(default_factory=TripletFormat)
+    max_errors: int = 0
+    """Bad lines to drop and count before one is an error."""
+    keep_unused: bool = False
+    """Keep entities and relations that the files of names and texts know and no triplet holds."""
+
+
+def import_graph(
+    files: GraphFiles, out: Path, config: ImportConfig, *, overwrite: bool = False
+) -> Manifest:
+    """Write the dataset folder `out` from `files`.
+
+    Raises InputError on a file that is not what it should be, OutputExistsError when `out` holds
+    something already.
+    """
+    if not overwrite:
+        claim_output(out)
+    bad = BadLines(config.max_errors)
+    names = _Names(files, bad)
+    graph = _read(files, config, names, bad)
+    whole_N3, splits, drops = _arrange(files, graph)
+    sizes = (len(graph.entities), len(graph.relations))
+    declared: dict[str, int] = {}
+    for setting, split in splits.items():
+        declared |= departures(setting, split, whole_N3, *sizes)
+        lost, _ = uncovered(split, whole_N3, sizes)
+        drops |= {f"{setting}_border": lost} if lost else {}
+    drops |= names.unknown(graph)
+    # What is to be replaced goes when nothing in the files can fail any more, but for the texts.
+    inputs = [path for _, path in files.triplet_files()] + list(files.names.values())
+    claim_output(out, overwrite=overwrite, inputs=inputs)
+    texts = Descriptions(graph.entities)
+    tables = Tables(
+        entities=entity_table(graph.entities, names.entities),
+        relations=relation_table(graph.relations, names.relations, names.described),
+        classes=pl.DataFrame(schema={"class": pl.String, "label": pl.String}),
+        triplets=whole_N3,
+        descriptions=_count_texts(texts, names, drops, declared),
+    )
+    counts, notes = _tell_names(tables)
+    provenance = Provenance(
+        name=out.resolve().name,
+        sources=tuple(
+            describe_source(role, path)
+            for role, path in [*files.triplet_files(), *files.names.items()]
+        ),
+        config=asdict(config),
+        counts=counts,
+        # The writer reads both when the texts, the last to be counted, are written.
+        drops=drops,
+        departures=declared,
+        notes=notes,
+    )
+    return write_dataset(out, tables, splits, provenance)
+
+
+class _Names:
+    """What the files say beside the triplets; texts of entities are read when they are drawn."""
+
+    def __init__(self, files: GraphFiles, bad: BadLines) -> None:
+        self.files, self.bad = files, bad
+        self.entities = self._labels("entity_label")
+        self.relations = self._labels("relation_label")
+        self.described = pl.concat(
+            [
+                pl.DataFrame(schema={"id": pl.String, "text": pl.String}),
+                *self._texts("relation_text"),
+            ]
+        )
+
+    def entity_texts(self) -> Iterator[pl.DataFrame]:
+        """Frames of (id, text): of the file of texts, or else of the file of names."""
+        if "entity_text" in self.files.names:
+            yield from self._texts("entity_text")
+        else:
+            yield self.entities.select("id", "text")
+
+    def all_ids(self) -> tuple[list[pl.Series], list[pl.Series]]:
+        """The ids of entities and of relations that the files name."""
+        # Bad lines of the texts are counted when the texts are drawn.
+        texts = self._texts("entity_text", BadLines(self.bad.limit))
+        entities = [self.entities["id"], *(frame["id"] for frame in texts)]
+        return entities, [self.relations["id"], self.described["id"]]
+
+    def unknown(self, graph: TripletFiles) -> dict[str, int]:
+        """How many lines name an id that the graph lacks."""
+        named = ((self.entities, graph.entities), (self.relations, graph.relations))
+        count = sum(
+            frame.join(pl.DataFrame({"id": ids}), on="id", how="anti").height
+            for frame, ids in named
+        )
+        return {"name_of_unknown_id": count} if count else {}
+
+    def _labels(self, role: Role) -> pl.DataFrame:
+        path = self.files.names.get(role)
+        return read_labels(path, self.bad) if path else pl.DataFrame(schema=FRAME)
+
+    def _texts(self, role: Role, bad: BadLines | None = None) -> Iterator[pl.DataFrame]:
+        path = self.files.names.get(role)
+        if path is None:
+            return
+        with progress(role.replace("_", " "), path.stat().st_size >> 20, "MB") as update:
+            yield from read_texts(path, bad or self.bad, lambda done: update(done >> 20))
+
+
+def _read(files: GraphFiles, config: ImportConfig, names: _Names, bad: BadLines) -> TripletFiles:
+    paths = [path for _, path in files.triplet_files()]
+    entities, relations = names.all_ids() if config.keep_unused else ([], [])
+    layout = config.layout
+    if layout.order is None and files.order:
+        layout = replace(layout, order=files.order)
+    total = sum(path.stat().st_size for path in paths)
+    with progress("triplets", total >> 20, "MB") as update:
+        graph = read_triplets(
+            paths,
+            layout,
+            bad,
+            more_entities=entities,
+            more_relations=relations,
+            on_bytes=lambda done: update(done >> 20),
+        )
+    if not sum(map(len, graph.triplets)):
+        raise InputError(paths[0], "holds no triplet", fix="name the files of the graph's triplets")
+    if len(graph.entities) ** 2 * len(graph.relations) >= 1 << 63:
+        raise InputError(
+            paths[0],
+            f"{len(graph.entities):,} entities by {len(graph.relations):,} relations are too many",
+            fix="check --order: were heads or tails read as relations?",
+        )
+    return _renamed(files, graph, bad)
+
+
+def _renamed(files: GraphFiles, graph: TripletFiles, bad: BadLines) -> TripletFiles:
+    """The graph with the ids that its integers stand for, where files say so."""
+    tables = {"entity_ids": graph.entities, "relation_ids": graph.relations}
+    columns: dict[str, tuple[int, ...]] = {"entity_ids": (0, 2), "relation_ids": (1,)}
+    roles: tuple[Role, ...] = ("entity_ids", "relation_ids")
+    for role in roles:
+        if role in files.names:
+            ids = read_ids(files.names[role], bad, tables[role])
+            order = sort_ids(ids)
+            place = np.empty(len(order), dtype=np.int32)
+            place[order] = np.arange(len(order), dtype=np.int32)
+            tables[role] = ids[order]
+            for triplets_N3 in graph.triplets:
+                for column in columns[role]:
+                    triplets_N3[:, column] = place[triplets_N3[:, column]]
+    return replace(graph, entities=tables["entity_ids"], relations=tables["relation_ids"])
+
+
+def _arrange(
+    files: GraphFiles, graph: TripletFiles
+) -> tuple[Triplets, dict[Setting, Split], dict[str, int]]:
+    """All triplets, sorted and unique; the splits, sorted, with what they repeat; drops."""
+    read = list(graph.triplets)
+    drops: dict[str, int] = {}
+    if files.whole:
+        repeated = len(read[0]) - len(_sorted(read[0], unique=True))
+        drops |= {"duplicate_statement": repeated} if repeated else {}
+    whole_N3 = _sorted(np.concatenate(read), unique=True)
+    rest = iter(read[1:] if files.whole else read)
+    splits: dict[Setting, Split] = {}
+    for setting, parts in files.splits.items():
+        held: dict[Part | Support, Triplets] = {p: _sorted(next(rest)) for p in parts}
+        for part in PARTS:
+            held.setdefault(part, np.zeros((0, 3), dtype=np.int32))
+        splits[setting] = held
+    return whole_N3, splits, drops
+
+
+def _sorted(triplets_N3: Triplets, *, unique: bool = False) -> Triplets:
+    frame = pl.DataFrame(dict(zip("hrt", triplets_N3.T, strict=True)))
+    frame = (frame.unique() if unique else frame).sort("h", "r", "t")
+    return np.stack([column.to_numpy() for column in frame.get_columns()], axis=1)
+
+
+def _count_texts(
+    texts: Descriptions, names: _Names, drops: dict[str, int], declared: dict[str, int]
+) -> Iterator[pl.DataFrame]:
+    yield from texts.draw(names.entity_texts())
+    drops |= {reason: count for reason, count in texts.drops.items() if count}
+    drops |= {str(problem): count for problem, count in names.bad.counts.items()}
+    if texts.without:
+        declared["entity_without_text"] = texts.without
+
+
+def _tell_names(tables: Tables) -> tuple[dict[str, int], tuple[str, ...]]:
+    """How many ids stand for a name they lack."""
+    counts, notes = {}, []
+    for what, frame, key in (
+        ("entities", tables.entities, "entity"),
+        ("relations", tables.relations, "relation"),
+    ):
+        unnamed = int((frame["label"] == frame[key]).sum())
+        counts[f"{what}_named_by_id"] = unnamed
+        if unnamed:
+            notes.append(f"{unnamed:,} of {frame.height:,} {what} have no name but their id")
+    for note in notes:
+        log(note)
+    return counts, tuple(notes)

@@ -1,0 +1,199 @@
+"""Which file of a graph is what, told by the names that are in use. Imports errors and schema.
+
+train, valid | dev | val | validation, test      one split; alone or behind a prefix that may
+name the setting (wikidata5m_inductive_train)
+train, inference, inference_{validation,test}    ILPC: inductive, the inference graph is support
+NAME_all_triplet, or a file that is alone        the whole graph
+NAME_text, entity2text, entity2textlong          texts of entities
+NAME_entity, entities, entity2label, ...         names of entities
+NAME_relation, relations, relation2text, ...     names of relations
+train2id, valid2id, test2id                      OpenKE: integers in the order head, tail,
+relation, behind a line with their number
+entity2id, entity_ids, relation2id, ...          what the integers of the triplets stand for
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from wikidata5m.errors import InputError
+from wikidata5m.schema import PARTS, SETTINGS, SUPPORT, Part, Setting, Support
+
+Role = Literal[
+    "entity_text", "entity_label", "entity_ids", "relation_label", "relation_text", "relation_ids"
+]
+Parts = dict[Part | Support, Path]
+
+COMPRESSION: Final = (".gz", ".bz2", ".zst")
+TEXT_FILE: Final = (".txt", ".tsv", ".csv", ".json", ".del", "")
+PART_WORD: Final[dict[str, Part | Support]] = {
+    "train": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "dev": "valid",
+    "test": "test",
+    "support": "support",
+}
+INFERENCE: Final[dict[str, Part | Support]] = {
+    "inference": "support",
+    "inference_graph": "support",
+    "inference_valid": "valid",
+    "inference_validation": "valid",
+    "inference_test": "test",
+}
+SETTING_WORD: Final[dict[str, Setting]] = {s: s for s in SETTINGS} | {"ind": "inductive"}
+_PART: Final = re.compile(
+    r"(?:(?P<prefix>.*?)[_-])??"
+    rf"(?:(?P<setting>{'|'.join(sorted(SETTING_WORD, key=len, reverse=True))})[_-])?"
+    rf"(?P<part>{'|'.join(PART_WORD)})(?:2id)?"
+)
+ROLE: Final[dict[Role, re.Pattern[str]]] = {
+    "entity_label": re.compile(r"(.*_)?entity|entities|entity(2|_)?(labels?|names?|wikidata)"),
+    "relation_label": re.compile(r"(.*_)?relation|relations|relation(2|_)?(text|labels?|names?)"),
+    "relation_text": re.compile(r"(.*_)?relation_?(description|text)s?"),
+    "entity_text": re.compile(r"(.*_)?text|entity(2|_)?(text|textlong|descriptions?|texts)"),
+    "entity_ids": re.compile(r"entity2id|entity_ids|nodeidx2entityid|entities_?dict"),
+    "relation_ids": re.compile(r"relation2id|relation_ids|reltype2relid|relidx2relid"),
+}
+"""By whole name; the first that fits decides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphFiles:
+    """The files of a graph by what they hold."""
+
+    splits: dict[Setting, Parts] = field(default_factory=dict)
+    whole: Path | None = None
+    """All triplets, or some that no part holds."""
+    names: dict[Role, Path] = field(default_factory=dict)
+    unknown: tuple[Path, ...] = ()
+    """Files of a folder that are none of these, and are not read."""
+
+    @property
+    def order(self) -> str | None:
+        """The order of columns that the files' names imply."""
+        return "htr" if any("2id" in path.name for _, path in self.triplet_files()) else None
+
+    def triplet_files(self) -> list[tuple[str, Path]]:
+        """Role and path of each triplet file, whole first."""
+        whole = [("triplets", self.whole)] if self.whole else []
+        return whole + [
+            (f"{setting}_{part}", path)
+            for setting, parts in self.splits.items()
+            for part, path in parts.items()
+        ]
+
+
+def find_files(sources: Sequence[Path], setting: Setting | None = None) -> GraphFiles:
+    """Tell what each of `sources` is: one folder, or files named as those of such a folder.
+
+    `setting` is that of parts whose names state none. One triplet file of any name is the whole
+    graph. Raises InputError when there is no triplet file, or two for one part.
+    """
+    if len(sources) == 1 and sources[0].is_dir():
+        folder = sources[0]
+        paths = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] != ".")
+        files = _sort_out(paths, setting)
+        if not files.triplet_files():
+            raise InputError(
+                folder,
+                "no file named train, valid and test (.txt, .tsv, .csv; .gz, .bz2, .zst)",
+                fix="name the files by --train, --valid and --test, or one file alone",
+            )
+    else:
+        missing = next((path for path in sources if not path.is_file()), None)
+        if missing is not None:
+            problem = "a folder among files" if missing.is_dir() else "no such file"
+            raise InputError(missing, problem, fix="name one folder, or files alone")
+        files = _sort_out(sources, setting)
+        if files.unknown and not files.triplet_files() and len(files.unknown) == 1:
+            return GraphFiles(whole=files.unknown[0], names=files.names)
+        if files.unknown:
+            raise InputError(
+                files.unknown[0],
+                "cannot tell from its name what it holds",
+                fix="give it by --train, --valid, --test, --support or --entity-text and its like",
+            )
+    return files
+
+
+def _sort_out(paths: Sequence[Path], setting: Setting | None) -> GraphFiles:
+    by_stem = {path: _stem(path) for path in paths}
+    inference = any(stem in INFERENCE for stem in by_stem.values() if stem)
+    splits: dict[Setting, Parts] = {}
+    whole: Path | None = None
+    names: dict[Role, Path] = {}
+    unknown: list[Path] = []
+    long_texts = any(stem == "entity2textlong" for stem in by_stem.values())
+    for path, stem in by_stem.items():
+        placed = _place(stem, setting, inference=inference)
+        role = _role(stem, long_texts=long_texts)
+        if placed:
+            parts = splits.setdefault(placed[0], {})
+            _once(parts.get(placed[1]), path)
+            parts[placed[1]] = path
+        elif re.fullmatch(r"(.*_)?all_triplets?|triplets|triples|graph", stem):
+            _once(whole, path)
+            whole = path
+        elif role:
+            _once(names.get(role), path)
+            names[role] = path
+        else:
+            unknown.append(path)
+    splits = {each: order_parts(parts) for each, parts in splits.items()}
+    if set(splits) == {setting or "transductive"} and set(next(iter(splits.values()))) == {"train"}:
+        whole = whole or splits.popitem()[1]["train"]
+    return GraphFiles(splits=splits, whole=whole, names=names, unknown=tuple(unknown))
+
+
+def _stem(path: Path) -> str:
+    """The name without its endings, lower case; '' for what is no text file."""
+    name = path.name.lower()
+    for ending in COMPRESSION:
+        name = name.removesuffix(ending)
+    stem, dot, ending = name.rpartition(".")
+    if not dot:
+        return name
+    return stem if f".{ending}" in TEXT_FILE else ""
+
+
+def _place(
+    stem: str, setting: Setting | None, *, inference: bool
+) -> tuple[Setting, Part | Support] | None:
+    """The setting and part that a triplet file's name states."""
+    if inference and (stem == "train" or stem in INFERENCE):
+        return setting or "inductive", INFERENCE.get(stem, "train")
+    found = _PART.fullmatch(stem)
+    if found is None:
+        return None
+    stated = SETTING_WORD.get(found["setting"] or "")
+    return stated or setting or "transductive", PART_WORD[found["part"]]
+
+
+def _role(stem: str, *, long_texts: bool) -> Role | None:
+    """What a name or text file holds; entity2text gives names where entity2textlong gives texts."""
+    if stem == "entity2text" and long_texts:
+        return "entity_label"
+    return next((role for role, pattern in ROLE.items() if pattern.fullmatch(stem)), None)
+
+
+def _once(before: Path | None, path: Path) -> None:
+    if before is not None:
+        raise InputError(
+            path,
+            f"holds the same part as {before.name}",
+            fix="keep one of them in the folder, or name the files one by one",
+        )
+
+
+def order_parts(parts: Parts) -> Parts:
+    """The parts in one order, whatever their names. Raises InputError when there is no train."""
+    if "train" not in parts:
+        one = next(iter(parts.values()))
+        raise InputError(one, "a part without a train file", fix="name it by --train")
+    return {part: parts[part] for part in (*PARTS, SUPPORT) if part in parts}
