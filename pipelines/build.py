@@ -3,7 +3,7 @@
     wikidata5m build --wikidata wikidata-20190701-all.json.bz2 \\
         --wikipedia enwiki-20190701-pages-articles-multistream.xml.bz2 --out wikidata5m-2019-07
 
-Imports align, ranges, split, tasks, wikidata, wikipedia and the package wikidata5m.
+Imports align, cluster, ranges, split, tasks, wikidata, wikipedia and the package wikidata5m.
 """
 
 from __future__ import annotations
@@ -11,20 +11,33 @@ from __future__ import annotations
 import os
 import shutil
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from pipelines import wikidata, wikipedia
 from pipelines.align import align
-from pipelines.ranges import head, plan_ranges
+from pipelines.cluster import cluster_pool
+from pipelines.ranges import (
+    Location,
+    Range,
+    describe,
+    file_name,
+    head,
+    is_packed,
+    plan_indexed_ranges,
+    plan_ranges,
+    shown,
+    size_of,
+)
 from pipelines.split import SplitConfig, SplitResult, inductive, transductive
 from pipelines.tasks import Task, perform_all, worker_pool
 from wikidata5m import schema
 from wikidata5m.console import log, progress
 from wikidata5m.errors import InputError, OutputExistsError
 from wikidata5m.files import claim_output, read_json, write_json
-from wikidata5m.manifest import Manifest, describe_source, load_manifest
+from wikidata5m.manifest import Manifest, load_manifest
 from wikidata5m.schema import Setting
 from wikidata5m.splits import Split
 from wikidata5m.writer import Provenance, Tables, write_dataset
@@ -33,6 +46,8 @@ WORK: Final = ".build"
 PLAN: Final = "plan.json"
 LEAST_TASK: Final = 1 << 16
 MOST_TASK: Final = 32 << 20
+PLAIN_FACTOR: Final = 8
+"""How many times more bytes of a plain dump a task reads: about what packed ones hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +62,8 @@ class BuildConfig:
     """Words, by white space, that a page's first section must have."""
     seed: int = 0
     """Of the splits."""
+    limit: int | None = None
+    """For a trial: how many megabytes, as they lie on disk, to read of each dump's start."""
     split: SplitConfig = field(default_factory=SplitConfig)
 
     def __post_init__(self) -> None:
@@ -54,17 +71,35 @@ class BuildConfig:
             raise ValueError("min_words must be at least 1")
         if self.seed < 0:
             raise ValueError("seed must not be negative")
+        if self.limit is not None and self.limit < 1:
+            raise ValueError("limit must be at least 1 (megabyte)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildInput:
     """The two dumps and how to go through them; none of it changes the result."""
 
-    wikidata: Path
-    wikipedia: Path
+    wikidata: Location
+    wikipedia: Location
+    wikipedia_index: Location | None = None
+    """The index of a multistream dump; ranges then start where its streams do."""
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Processes of this machine, unless a cluster is named."""
+    cluster: str | None = None
+    """The address of a Dask scheduler, whose workers then read the dumps."""
     range_bytes: int | None = None
     """Compressed bytes a task reads; by default 32 MiB, less for dumps too small for that."""
+
+    @property
+    def dumps(self) -> tuple[tuple[str, Location], ...]:
+        """Each dump by role."""
+        return (("wikidata", self.wikidata), ("wikipedia", self.wikipedia))
+
+    @property
+    def local_files(self) -> tuple[Path, ...]:
+        """The inputs that lie on this machine's file systems."""
+        named = (self.wikidata, self.wikipedia, self.wikipedia_index)
+        return tuple(each for each in named if isinstance(each, Path))
 
 
 def build(
@@ -89,17 +124,14 @@ def build(
         log(f"{out}: complete already")
         shutil.rmtree(work, ignore_errors=True)
         return manifest
-    claim_output(
-        out,
-        resume=resume,
-        overwrite=overwrite,
-        marker=WORK,
-        inputs=(source.wikidata, source.wikipedia),
-    )
+    claim_output(out, resume=resume, overwrite=overwrite, marker=WORK, inputs=source.local_files)
     task_bytes = _plan(work / PLAN, source, config)
-    with worker_pool(source.workers) as executor:
-        hashed = _hash_sources(source, executor)
-        _extract(source, work, config, task_bytes, executor)
+    with _workers(source, work) as executor:
+        hashed = [
+            executor.submit(describe, role, dump, hashed=config.limit is None)
+            for role, dump in source.dumps
+        ]
+        _extract(_tasks(source, work, config, task_bytes), executor)
         sources = tuple(future.result() for future in hashed)
     log("align: items with pages")
     aligned = align(work, config.min_words)
@@ -107,6 +139,7 @@ def build(
         log(note)
     log("split: transductive, inductive")
     splits, drops, notes = _split(aligned.tables, config)
+    notes = (*_trial_note(config), *notes)
     provenance = Provenance(
         name=out.resolve().name,
         sources=sources,
@@ -129,7 +162,7 @@ def _check_dumps(source: BuildInput) -> None:
         start = head(path).lstrip()
         if not start.startswith(marks):
             raise InputError(
-                path,
+                shown(path),
                 f"{_sniff(start)}, not {role}",
                 where="line 1",
                 fix=f"give {flag} a file that starts with {marks[0].decode()}",
@@ -142,20 +175,21 @@ def _sniff(start: bytes) -> str:
 
 
 Identity = dict[str, Any]
-"""What a build is made from: the configuration, and each dump by role, name and size."""
+"""What a build is made from: the configuration, and each dump by role, name, size and version."""
 
 
 def _identity(source: BuildInput, config: BuildConfig) -> Identity:
-    dumps = (("wikidata", source.wikidata), ("wikipedia", source.wikipedia))
-    return {
-        "config": asdict(config),
-        "dumps": [[role, path.name, path.stat().st_size] for role, path in dumps],
-    }
+    records = [describe(role, dump, hashed=False) for role, dump in source.dumps]
+    return {"config": asdict(config), "dumps": [_known_by(record) for record in records]}
 
 
 def _identity_of(manifest: Manifest) -> Identity:
-    dumps = [[one["role"], Path(one["path"]).name, one["bytes"]] for one in manifest.sources]
-    return {"config": manifest.config, "dumps": dumps}
+    return {"config": manifest.config, "dumps": [_known_by(each) for each in manifest.sources]}
+
+
+def _known_by(record: dict[str, Any]) -> list[Any]:
+    version = (record[key] for key in ("etag", "last_modified") if key in record)
+    return [record["role"], file_name(record["path"]), record["bytes"], *version]
 
 
 def _check_same(begun: Identity, asked: Identity, out: Path) -> None:
@@ -169,44 +203,76 @@ def _check_same(begun: Identity, asked: Identity, out: Path) -> None:
 def _plan(path: Path, source: BuildInput, config: BuildConfig) -> int:
     """Record what this build is, or check that it is the one begun; returns a task's bytes.
 
-    Those stay what they were at first, so that a resume may use other --workers.
+    Those and the index decide the cuts, and stay what they were at first, so that a resume may use
+    other --workers.
     """
-    asked = _identity(source, config)
+    index = source.wikipedia_index
+    cut_at = None if index is None else [file_name(index), size_of(index)]
+    asked = _identity(source, config) | {"wikipedia_index": cut_at}
     if path.is_file():
         plan = read_json(path)
         task_bytes = plan.pop("task_bytes")
         _check_same(plan, asked, path.parent.parent)
         return int(str(task_bytes))
-    total = source.wikidata.stat().st_size + source.wikipedia.stat().st_size
-    automatic = max(LEAST_TASK, min(MOST_TASK, total // (4 * source.workers)))
-    task_bytes = source.range_bytes or automatic
+    total = sum(size_of(dump) for _, dump in source.dumps)
+    share = MOST_TASK if source.cluster else total // (4 * source.workers)
+    task_bytes = source.range_bytes or max(LEAST_TASK, min(MOST_TASK, share))
     write_json(path, asked | {"task_bytes": task_bytes})
     return task_bytes
 
 
-def _hash_sources(source: BuildInput, executor: Executor) -> list[Any]:
-    return [
-        executor.submit(describe_source, "wikidata", source.wikidata),
-        executor.submit(describe_source, "wikipedia", source.wikipedia),
-    ]
+def _workers(source: BuildInput, work: Path) -> AbstractContextManager[Executor]:
+    if source.cluster is None:
+        return worker_pool(source.workers)
+    return cluster_pool(source.cluster, [each.absolute() for each in (work, *source.local_files)])
 
 
-def _extract(
-    source: BuildInput, work: Path, config: BuildConfig, task_bytes: int, executor: Executor
-) -> None:
-    total = source.wikidata.stat().st_size + source.wikipedia.stat().st_size
+def _tasks(source: BuildInput, work: Path, config: BuildConfig, task_bytes: int) -> list[Task]:
     wanted = wikidata.Wanted(config.language, config.site)
     jobs = (
-        ("wikidata", source.wikidata, wikidata.LAYOUTS, wikidata.reader(wanted)),
-        ("wikipedia", source.wikipedia, wikipedia.LAYOUTS, wikipedia.read_pages),
+        ("wikidata", source.wikidata, None, wikidata.LAYOUTS, wikidata.reader(wanted)),
+        (
+            "wikipedia",
+            source.wikipedia,
+            source.wikipedia_index,
+            wikipedia.LAYOUTS,
+            wikipedia.read_pages,
+        ),
     )
-    tasks = [
-        Task(source=part, out=work / f"{name}-{part.index:06}", layouts=layouts, run=run)
-        for name, path, layouts, run in jobs
-        for part in plan_ranges(path, task_bytes)
+    return [
+        Task(source=part, out=work.absolute() / f"{name}-{part.index:06}", layouts=layouts, run=run)
+        for name, dump, index, layouts, run in jobs
+        for part in _ranges(dump, index, config, task_bytes)
     ]
+
+
+def _ranges(
+    dump: Location, index: Location | None, config: BuildConfig, task_bytes: int
+) -> list[Range]:
+    """The ranges of a dump, or of what a trial reads of it; paths such that any folder will do."""
+    place = dump.absolute() if isinstance(dump, Path) else dump
+    target = task_bytes if is_packed(dump) else task_bytes * PLAIN_FACTOR
+    limit = None if config.limit is None else config.limit * 1_000_000
+    if index is None:
+        return plan_ranges(place, target, limit=limit)
+    return plan_indexed_ranges(place, target, index, limit=limit)
+
+
+def _extract(tasks: list[Task], executor: Executor) -> None:
+    total = sum(task.source.stop - task.source.start for task in tasks)
     with progress("extract", total // 1_000_000, "MB compressed") as update:
         perform_all(tasks, executor, update)
+
+
+def _trial_note(config: BuildConfig) -> tuple[str, ...]:
+    if config.limit is None:
+        return ()
+    note = (
+        f"a trial: only the first {config.limit:,} MB (as on disk) of each dump were read; "
+        "the dumps were not hashed"
+    )
+    log(note)
+    return (note,)
 
 
 def _split(

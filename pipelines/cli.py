@@ -21,21 +21,48 @@ WORKERS = click.option(
 
 
 @click.command(short_help="Build a dataset from two dumps.")
-@click.option("--wikidata", required=True, type=EXISTING, help="Wikidata JSON dump (.bz2, .gz).")
-@click.option("--wikipedia", required=True, type=EXISTING, help="Wikipedia XML dump (.bz2, .gz).")
+@click.option(
+    "--wikidata",
+    required=True,
+    metavar="FILE|URL",
+    help="Wikidata JSON dump (.bz2, .gz, .zst, plain).",
+)
+@click.option(
+    "--wikipedia",
+    required=True,
+    metavar="FILE|URL",
+    help="Wikipedia XML dump (.bz2, .gz, .zst, plain).",
+)
+@click.option(
+    "--wikipedia-index",
+    metavar="FILE|URL",
+    help="Index of a multistream dump: work is then cut where streams start.",
+)
 @output_options
 @WORKERS
+@click.option(
+    "--cluster", metavar="ADDRESS", help="Dask scheduler whose workers read the dumps instead."
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="MB",
+    help="For a trial: read the first MB megabytes (as on disk) of each dump.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Of the splits.  [default: 0]")
 @click.option("--config", "file", type=EXISTING, help="YAML with BuildConfig's settings.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 @json_option
 def build(
-    wikidata: Path,
-    wikipedia: Path,
+    wikidata: str,
+    wikipedia: str,
+    wikipedia_index: str | None,
     out: Path,
     resume: bool,
     overwrite: bool,
     workers: int | None,
+    cluster: str | None,
+    limit: int | None,
     seed: int | None,
     file: Path | None,
     overrides: tuple[str, ...],
@@ -51,16 +78,26 @@ def build(
       wikidata5m build --wikidata wikidata-20190701-all.json.bz2 \\
         --wikipedia enwiki-20190701-pages-articles-multistream.xml.bz2 --out wikidata5m-2019-07
       wikidata5m build --wikidata w.json.gz --wikipedia p.xml.bz2 --out small --set split.test=100
+      wikidata5m build --wikidata https://host/w.json.gz --wikipedia s3://bucket/p.xml.bz2 \\
+        --out trial --limit 100
     """
     from pipelines.build import BuildConfig, BuildInput
     from pipelines.build import build as run
+    from pipelines.ranges import locate
     from wikidata5m.config import load_config
     from wikidata5m.schema import DROP_MEANING
 
-    chosen = [] if seed is None else [f"seed={seed}"]
+    given = {"seed": seed, "limit": limit}
+    chosen = [f"{name}={value}" for name, value in given.items() if value is not None]
     config = load_config(BuildConfig, file, (*overrides, *chosen))
+    if workers is not None and cluster is not None:
+        raise click.UsageError("--workers and --cluster exclude each other.")
     source = BuildInput(
-        wikidata=wikidata, wikipedia=wikipedia, workers=workers or os.cpu_count() or 1
+        wikidata=locate(wikidata),
+        wikipedia=locate(wikipedia),
+        wikipedia_index=None if wikipedia_index is None else locate(wikipedia_index),
+        workers=workers or os.cpu_count() or 1,
+        cluster=cluster,
     )
     manifest = run(source, out, config, resume=resume, overwrite=overwrite)
     counts = table(["what", "count"], list(manifest.counts.items()))

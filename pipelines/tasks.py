@@ -1,18 +1,23 @@
 """One idempotent task per range of a dump, on any concurrent.futures executor.
 
 Imports errors, files and ranges. A task leaves a folder of Parquet tables that lands whole by one
-rename; a task whose folder is there is skipped. That is resume and parallelism in one idea.
+rename; a task whose folder is there is skipped. That is resume, parallelism and distribution in one
+idea: nothing breaks when a task is done twice, or by a worker that was given up for dead.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import connection
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,7 +28,9 @@ from wikidata5m.errors import Wikidata5MError
 from wikidata5m.files import atomic_path
 
 Row = tuple[object, ...]
-ROWS_PER_GROUP = 20_000
+ROWS_PER_GROUP: Final = 20_000
+BACKLOG: Final = 1024
+"""Most tasks handed to an executor at a time: plenty for a cluster, little for its scheduler."""
 
 
 class TableWriter:
@@ -71,39 +78,76 @@ class Task:
 
 
 def perform(task: Task) -> None:
-    """Do one task, unless its folder is there already. Runs in a worker process."""
-    if not task.out.exists():
+    """Do one task, unless its folder is there already. Runs in a worker."""
+    if task.out.exists():
+        return
+    try:
         with atomic_path(task.out) as folder:
             writer = TableWriter(folder, task.layouts)
             task.run(task.source, writer)
             writer.close()
+    except OSError:
+        # Another worker was given the same task, and was faster.
+        if not task.out.exists():
+            raise
 
 
-def perform_all(tasks: Sequence[Task], executor: Executor, update: Progress) -> None:
+def perform_all(tasks: Iterable[Task], executor: Executor, update: Progress) -> None:
     """Do every task; `update` is told the compressed megabytes read so far.
 
     The first failure stops what has not begun and is raised; finished tasks stay for a resume.
     """
-    futures = {executor.submit(perform, task): task for task in tasks}
+    running: dict[Future[None], Task] = {}
     done = 0
-    try:
-        for future in as_completed(futures):
-            future.result()
-            source = futures[future].source
-            done += source.stop - source.start
+
+    def collect(most: int) -> None:
+        nonlocal done
+        while len(running) > most:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                future.result()
+                done += _bytes(running.pop(future))
             update(done // 1_000_000)
+
+    try:
+        for task in tasks:
+            if task.out.exists():
+                done += _bytes(task)
+            else:
+                running[executor.submit(perform, task)] = task
+                collect(most=BACKLOG - 1)
+        collect(most=0)
+        update(done // 1_000_000)
     except BrokenProcessPool:
         raise Wikidata5MError(
             "a worker process died, most likely for want of memory; "
             "run the command again with --resume and fewer --workers"
         ) from None
     finally:
-        for future in futures:
+        for future in running:
             future.cancel()
+
+
+def _bytes(task: Task) -> int:
+    return task.source.stop - task.source.start
 
 
 @contextmanager
 def worker_pool(workers: int) -> Iterator[Executor]:
     """`workers` processes, spawned afresh: a fork would inherit the locks of this one's threads."""
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as executor:
+    with ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_die_with_parent
+    ) as executor:
         yield executor
+
+
+def _die_with_parent() -> None:
+    """End this worker when the process that started it is killed, rather than wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        sentinel = parent.sentinel
+
+        def watch() -> None:
+            connection.wait([sentinel])
+            os._exit(1)
+
+        threading.Thread(target=watch, daemon=True).start()

@@ -228,7 +228,7 @@ def _text(terms: Any, field: str) -> str:
 
 def _bad(source: Range, number: int, problem: str) -> InputError:
     return InputError(
-        source.path,
+        source.name,
         problem,
         where=source.where(number),
         fix="expected one entity per line, as Wikidata's JSON dumps have it: download it again",

@@ -112,7 +112,7 @@ def articles(source: Range, counts: Counter[str]) -> Iterator[tuple[int, Page]]:
             page = _parse(raw, site)
         except ValueError as error:
             raise InputError(
-                source.path,
+                source.name,
                 f"a <page> that cannot be read ({error})",
                 where=f"page {number} after byte {source.start:,}",
                 fix="expected MediaWiki's XML export in UTF-8: download the dump again",

@@ -22,8 +22,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 ORDER = ("demo", "world", "build", "stats", "verify", "show", "bench", "kepler", "report")
 
 
-TRAIN_MODULES = frozenset({"torch", "transformers", "safetensors", "matplotlib"})
-"""What the extra `train` brings."""
+EXTRAS = {
+    "train": frozenset({"torch", "transformers", "safetensors", "matplotlib"}),
+    "cluster": frozenset({"distributed"}),
+    "remote": frozenset({"aiohttp"}),
+}
+"""The modules that each extra brings."""
 
 
 class LazyGroup(click.Group):
@@ -67,11 +71,12 @@ class LazyGroup(click.Group):
 def _missing(error: ModuleNotFoundError) -> MissingExtraError:
     """The error to show for a module of an extra; raises `error` again for any other."""
     module = (error.name or "").partition(".")[0]
-    if module not in TRAIN_MODULES:
+    extra = next((name for name, modules in EXTRAS.items() if module in modules), None)
+    if extra is None:
         raise error
     return MissingExtraError(
         f"this command needs {module}, which is not installed; "
-        "run pip install 'wikidata5m[train]', or pip install -e '.[train]' in a checkout"
+        f"run pip install 'wikidata5m[{extra}]', or pip install -e '.[{extra}]' in a checkout"
     )
 
 

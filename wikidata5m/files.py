@@ -7,8 +7,8 @@ whatever carries its final name can be trusted after a kill.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +27,8 @@ ROW_GROUP = 1 << 20
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary sibling of `path` to write to; it becomes `path` when the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Several machines may share the folder, so a process number is no name.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
         yield temporary
         temporary.replace(path)

@@ -145,19 +145,20 @@ def test_an_interrupted_build_goes_on_where_it_stopped(world: Path, tmp_path: Pa
     whole = build(dumps(world), tmp_path / "whole", BuildConfig())
     broken = tmp_path / "broken"
     shutil.copytree(world, broken)
-    intact = dumps(broken).wikipedia.read_bytes()
+    wikipedia = broken / "enwiki.xml.bz2"
+    intact = wikipedia.read_bytes()
     damaged = bytearray(intact)
     damaged[len(damaged) // 2] ^= 0xFF
-    dumps(broken).wikipedia.write_bytes(damaged)
+    wikipedia.write_bytes(damaged)
     run = ["build", "--wikidata", str(broken / "wikidata.json.bz2")]
-    run += ["--wikipedia", str(broken / "enwiki.xml.bz2"), "--out", str(tmp_path / "out")]
+    run += ["--wikipedia", str(wikipedia), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(main, run)
     assert result.exit_code == 1
     assert "corrupt bzip2 block" in result.stderr
     finished = list((tmp_path / "out" / WORK).glob("wikidata-*"))
     assert finished
     stamps = {path: path.stat().st_ino for path in finished}
-    dumps(broken).wikipedia.write_bytes(intact)
+    wikipedia.write_bytes(intact)
     again = CliRunner().invoke(main, run)
     assert again.exit_code == 1
     assert "not empty" in again.stderr
@@ -199,9 +200,10 @@ def test_the_seed_of_a_configuration_file_counts(world: Path, tmp_path: Path) ->
 def test_bad_input_is_one_line_that_names_the_fix(world: Path, tmp_path: Path) -> None:
     good = dumps(world)
     cut_off = tmp_path / "cut.json.bz2"
-    cut_off.write_bytes(good.wikidata.read_bytes()[:-200])
+    whole = (world / "wikidata.json.bz2").read_bytes()
+    cut_off.write_bytes(whole[:-200])
     half_line = tmp_path / "half.json.bz2"
-    lines = bz2.decompress(good.wikidata.read_bytes()).splitlines(keepends=True)
+    lines = bz2.decompress(whole).splitlines(keepends=True)
     lines[5] = lines[5][: len(lines[5]) // 2] + b"\n"
     half_line.write_bytes(bz2.compress(b"".join(lines[:50])))
     occupied = tmp_path / "occupied"

@@ -1,0 +1,122 @@
+"""The records that start in a range: lines, or <page> elements. Imports errors and the readers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from pipelines.ranges.bzip2 import bzip2_blocks
+from pipelines.ranges.members import GZIP, ZSTD
+from pipelines.ranges.plan import Blocks, Range
+from pipelines.ranges.storage import Location, reading, shown, size_of, suffix
+from wikidata5m.errors import InputError
+
+READ_BYTES: Final = 1 << 20
+HEAD_BYTES: Final = 4096
+PAGE: Final = b"<page>"
+PAGE_END: Final = b"</page>"
+XML_END: Final = b"</mediawiki>"
+TAIL_BYTES: Final = 64
+"""What is kept of the text after a page: enough for a tag cut in two, and for the closing one."""
+
+
+def lines(source: Range) -> Iterator[bytes]:
+    """Each line that starts in `source`, without its end.
+
+    A range that does not start the file skips to after its first newline, and every range reads on
+    through the first newline at or after its stop.
+    """
+    pieces: list[bytes] = []
+    started = source.start == 0
+    for block, own in blocks(source):
+        first, *complete = block.split(b"\n")
+        pieces.append(first)
+        if not complete:
+            continue
+        if started:
+            yield b"".join(pieces)
+        if not own:
+            return
+        started = True
+        pieces = [complete.pop()]
+        yield from complete
+    if started and any(pieces):
+        yield b"".join(pieces)
+
+
+def pages(source: Range) -> Iterator[bytes]:
+    """Each `<page>...</page>` whose first byte lies in `source`.
+
+    Raises InputError when the file ends inside a page, or without its closing tag.
+    """
+    buffer, owned, seen = b"", 0, 0
+    for block, own in blocks(source):
+        buffer += block
+        seen += len(block)
+        owned += len(block) if own else 0
+        done = 0
+        while 0 <= (start := buffer.find(PAGE, done)) < owned:
+            end = buffer.find(PAGE_END, start)
+            if end < 0:
+                break
+            done = end + len(PAGE_END)
+            yield buffer[start:done]
+        unfinished = 0 <= start < owned
+        # A tag may straddle the range's end, so a few bytes past it must have been seen.
+        if not unfinished and len(buffer) - owned >= len(PAGE):
+            return
+        keep = start if unfinished else max(done, len(buffer) - TAIL_BYTES)
+        buffer, owned = buffer[keep:], max(0, owned - keep)
+    inside = 0 <= buffer.find(PAGE) < owned
+    # A last range of a few bytes may begin within the closing tag.
+    at_end = source.stop == source.size and seen >= TAIL_BYTES
+    if inside or (at_end and XML_END not in buffer):
+        raise InputError(
+            source.name,
+            "ends inside a <page>" if inside else "ends without </mediawiki>",
+            where=f"byte {source.size:,}",
+            fix="the file is cut off: download it again",
+        )
+
+
+def head(path: Location) -> bytes:
+    """The first decompressed bytes of a dump, to tell what it is.
+
+    Raises InputError when the file is missing, empty, or not of the format its name says.
+    """
+    size = size_of(path)
+    if size == 0:
+        raise InputError(shown(path), "is empty", fix="download it again")
+    start = b""
+    for block, _ in blocks(Range(path, 0, size, size)):
+        start += block
+        if len(start) >= HEAD_BYTES:
+            break
+    return start[:HEAD_BYTES]
+
+
+def is_packed(path: Location) -> bool:
+    """Whether the file's name says that it is compressed."""
+    return suffix(path) in READERS
+
+
+def blocks(source: Range) -> Blocks:
+    """Decompressed data from the first that starts in `source` to the end of the file."""
+    return READERS.get(suffix(source.path), _plain_blocks)(source)
+
+
+def _plain_blocks(source: Range) -> Blocks:
+    position = source.start
+    with reading(source.path, position) as read:
+        while position < source.stop and (data := read(min(READ_BYTES, source.stop - position))):
+            position += len(data)
+            yield data, True
+        while data := read(READ_BYTES):
+            yield data, False
+
+
+READERS: Final[dict[str, Callable[[Range], Blocks]]] = {
+    ".bz2": bzip2_blocks,
+    ".gz": GZIP.blocks,
+    ".zst": ZSTD.blocks,
+}
