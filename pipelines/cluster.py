@@ -6,6 +6,7 @@ late or silently: that the workers have this version of wikidata5m, and see the 
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
@@ -32,6 +33,7 @@ def cluster_pool(address: str, shared: Sequence[Path]) -> Iterator[Executor]:
 
     library: Any = distributed
     try:
+        asyncio.run(_knock(library, address))
         client = library.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise Wikidata5MError(
@@ -47,6 +49,13 @@ def cluster_pool(address: str, shared: Sequence[Path]) -> Iterator[Executor]:
                 f"cluster: {error.allowed_failures + 1} workers died over one task, most likely "
                 "for want of memory; give workers more, then run the command again with --resume"
             ) from None
+
+
+async def _knock(library: Any, address: str) -> None:
+    """Connect once: a client that finds no scheduler prints a traceback when it is thrown away."""
+    security = library.Security().get_connection_args("client")
+    comm = await library.core.connect(address, timeout=CONNECT_SECONDS, **security)
+    comm.abort()
 
 
 def _check_workers(client: Any, shared: Sequence[Path]) -> None:
