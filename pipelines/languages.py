@@ -1,10 +1,10 @@
-"""The languages of Wikipedia: codes and the names its templates give them. Imports nothing."""
+"""Codes of languages and countries, and the names templates give them. Imports nothing."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["LANGUAGES", "WIKIS"]
+__all__ = ["COUNTRIES", "LANGUAGES", "WIKIS"]
 
 
 def _table(text: str) -> dict[str, str]:
@@ -52,3 +52,17 @@ WIKIS: Final = frozenset(code for code in LANGUAGES if len(code) < 4) | frozense
     _OTHER_WIKIS.split()
 )
 """The prefixes of links to other Wikipedias; no article's title can begin with one."""
+
+COUNTRIES: Final = {
+    "usa": "United States", "uk": "United Kingdom", "gbr": "United Kingdom", "fra": "France",
+    "ger": "Germany", "deu": "Germany", "ita": "Italy", "esp": "Spain", "rus": "Russia",
+    "jpn": "Japan", "chn": "China", "prc": "China", "ind": "India", "aus": "Australia",
+    "nzl": "New Zealand", "nor": "Norway", "swe": "Sweden", "fin": "Finland", "den": "Denmark",
+    "dnk": "Denmark", "ned": "Netherlands", "nld": "Netherlands", "bel": "Belgium",
+    "aut": "Austria", "sui": "Switzerland", "che": "Switzerland", "pol": "Poland", "bra": "Brazil",
+    "arg": "Argentina", "mex": "Mexico", "kor": "South Korea", "tur": "Turkey", "gre": "Greece",
+    "grc": "Greece", "por": "Portugal", "irl": "Ireland", "rsa": "South Africa", "isr": "Israel",
+    "egy": "Egypt", "ukr": "Ukraine", "cze": "Czech Republic", "hun": "Hungary", "rou": "Romania",
+    "eng": "England", "sco": "Scotland", "wal": "Wales",
+}  # fmt: skip
+"""What templates named for a country show; words of their own are left out."""

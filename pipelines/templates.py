@@ -1,7 +1,7 @@
 """What a reader sees of the templates that show text: a table from name to renderer.
 
-Imports languages and the standard library. A template that is not in the table shows nothing:
-infoboxes, hatnotes, notes, pronunciation. `convert` gives figures and units as the source does.
+Imports languages, quantities and the standard library. A template that is not in the table shows
+nothing: infoboxes, hatnotes, notes, pronunciation.
 Values may hold markup that the caller resolves later (bold marks, HTML entities).
 """
 
@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from pipelines.languages import LANGUAGES
+from pipelines.languages import COUNTRIES, LANGUAGES
+from pipelines.quantities import quantity
 
 __all__ = ["Args", "Renderer", "normal_name", "renderer"]
 
@@ -90,30 +91,10 @@ def _last(a: Args) -> str:
     return a.all()[-1] if a.all() else ""
 
 
-_RANGE_WORDS: Final = {
-    "-": "–", "–": "–", "to": " to ", "to(-)": " to ", "x": " × ", "xx": " × ", "×": " × ",
-    "*": " × ", "by": " by ", "by(x)": " by ", "and": " and ", "and(-)": " and ", "or": " or ",
-    ",": ", ", "+/-": " ± ", "±": " ± ", "+": " + ", "and/or": " and/or ", "to about": " to about ",
-}  # fmt: skip
-_COMPOUNDS: Final = frozenset(
-    {("ft", "in"), ("foot", "in"), ("feet", "in"), ("lb", "oz"), ("st", "lb"), ("mi", "ft"),
-     ("mi", "yd"), ("mi", "chain"), ("mi", "furlong"), ("yd", "ft"), ("yd", "in"), ("h", "min")}
-)  # fmt: skip
-
-
-def _convert(a: Args) -> str:
-    """{{convert|5|km|mi}}: value and unit as given, ranges and compound units included."""
-    words, shown = [*a.all(), "", ""], ""
-    for i in range(0, len(words) - 2, 2):
-        value, after = re.sub(r"(?<=\d)\+(?=\d)", " ", words[i]), words[i + 1]
-        if after in _RANGE_WORDS:
-            shown += value + _RANGE_WORDS[after]
-            continue
-        shown += f"{value} {after}".rstrip()
-        if i + 3 >= len(words) or (after, words[i + 3]) not in _COMPOUNDS:
-            break
-        shown += " "
-    return shown
+def _quantity(a: Args, **defaults: str) -> str:
+    """{{convert|5|km|mi}}: 5 kilometres (3.1 mi), by quantities.py."""
+    options = {name: a.get(name) for name in a.values if not name.isdigit()}
+    return quantity(a.all(), defaults | options)
 
 
 def _labelled(code: str, text: str, a: Args, first: int) -> str:
@@ -191,6 +172,11 @@ def _date(year: str, month: str, day: str, *, day_first: bool) -> str:
 
 def _full_date(a: Args) -> str:
     return _date(a.get("1"), a.get("2"), a.get("3"), day_first=a.yes("df", "dmy"))
+
+
+def _sortable_date(a: Args) -> str:
+    """{{dts|5|May|1810}}: the parts in the order that the page has them."""
+    return " ".join(part.lstrip("0") for part in a.filled())
 
 
 def _month_year(a: Args) -> str:
@@ -290,6 +276,12 @@ def _height(a: Args) -> str:
     return " ".join(f"{a.get(unit)} {unit}" for unit in ("m", "cm", "ft", "in") if a.get(unit))
 
 
+def _marriage(a: Args) -> str:
+    """{{marriage|Name|1842|1865}}: Name (m. 1842–1865)."""
+    years = "–".join(filter(None, [a.get("2"), a.get("3", "end")]))
+    return f"{a.get('1')} (m. {years})" if years else a.get("1")
+
+
 def _names(text: str) -> list[str]:
     return [name.replace("_", " ").lower() for name in text.split()]
 
@@ -315,7 +307,7 @@ _MONEY: Final = {
 _SIGNS: Final = {
     " – ": "spnd snd spaced_ndash spaced_en_dash spaced_endash spndash sndash snds", "π": "pi",
     "–": "ndash endash en_dash", "—": "mdash mdashb emdash em_dash", "-": "hyphen", "×": "times",
-    " — ": "spaced_mdash spaced_em_dash", "&#39;": "' apos", "&#39;s": "'s", "|": "!",
+    " — ": "spaced_mdash spaced_em_dash", "&#39;": "' apos", "&#39;s": "'s", "|": "!", "®": "reg",
     " ": "nbsp space spaces thinsp thin_space hairsp hair_space nnbsp br break", "&#61;": "=",
     " · ": "· dot middot", " • ": "• bull bullet", "ʻ": "okina", "ʾ": "hamza", "ʿ": "ayin",
     "&#39;\"": "'\"", "\"&#39;": "\"'",
@@ -341,7 +333,8 @@ _TABLE: Final[dict[str, Renderer]] = {
     ),
     **_rows("transl transliteration tlit translit xlit isotranslit", _last),
     **_rows("linktext gaps chem", _joined("")),
-    **_rows("convert cvt conv", _convert),
+    **_rows("convert conv", _quantity),
+    **_rows("cvt", lambda a: _quantity(a, abbr="on")),
     **_rows("langx", _langx),
     **_rows("zh lang-zh chinese zh-cpl zh-stpl", _chinese),
     **_rows("korean ko-hhrm", _korean),
@@ -370,7 +363,11 @@ _TABLE: Final[dict[str, Renderer]] = {
     **_rows("flag flagcountry flagu flagcu flag+link flag_country", lambda a: a.get("name", "1")),
     **_rows("ill interlanguage_link illm link-interwiki interlanguage_link_multi", _interlanguage),
     **_rows("sortname sort_name", lambda a: f"{a.get('1')} {a.get('2')}".strip()),
-    **_rows("ubl unbulleted_list plainlist plain_list flatlist hlist cslist bulleted_list", _list),
+    **_rows(
+        "ubl ublist vunblist unbulleted_list plainlist plain_list flatlist hlist cslist "
+        "bulleted_list",
+        _list,
+    ),
     **_rows("sic", lambda a: a.get("1") + ("" if a.yes("hide") or not a.get("1") else " [sic]")),
     **_rows("post-nominals postnominals postnom post-nom", _joined(" ")),
     **_rows("quote blockquote cquote quotation bquote", _quote),
@@ -379,6 +376,9 @@ _TABLE: Final[dict[str, Renderer]] = {
     **_rows("angbr angle_bracket", lambda a: f"⟨{a.get('1')}⟩"),
     **_rows("key_press keypress key", _joined("+")),
     **_rows("height", _height),
+    **_rows("marriage", _marriage),
+    **_rows("dts", _sortable_date),
+    **{name: _constant(country) for name, country in COUNTRIES.items()},
     **_rows("music", lambda a: _NOTES.get(a.get("1"), "")),
     **_rows("lc", lambda a: a.get("1").lower()),
     **_rows("uc", lambda a: a.get("1").upper()),
