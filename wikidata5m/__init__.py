@@ -13,8 +13,12 @@ __all__ = ["__version__", "load"]
 __version__ = version("wikidata5m")
 
 
-def load(folder: Path | str) -> Dataset:
-    """Open the dataset in `folder`. Raises DatasetError when it is not a complete dataset.
+def load(source: Path | str, *, download: bool = False) -> Dataset:
+    """Open a dataset folder, or a release by name ("wikidata5m") where it was downloaded before.
+
+    `download` fetches and reads a release that is not there yet: gigabytes, and minutes. Raises
+    DatasetError when `source` is no complete dataset, or a release that was not downloaded; for an
+    unknown name ConfigError with the closest one.
 
     >>> dataset = load("wikidata5m-2019-07")                         # doctest: +SKIP
     >>> dataset.triplets("transductive", "train").shape              # doctest: +SKIP
@@ -22,4 +26,10 @@ def load(folder: Path | str) -> Dataset:
     """
     from wikidata5m.dataset import Dataset  # noqa: PLC0415 - `wikidata5m --help` must not load Polars
 
-    return Dataset(Path(folder))
+    path = Path(source)
+    is_name = isinstance(source, str) and "/" not in source
+    if not is_name or (path / "manifest.json").is_file():
+        return Dataset(path)
+    from wikidata5m.releases.home import load_path  # noqa: PLC0415
+
+    return Dataset(load_path(str(source), download_missing=download))

@@ -19,7 +19,20 @@ from wikidata5m.errors import MissingExtraError, Wikidata5MError
 # torch is loaded, so it is set before any command is.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-ORDER = ("demo", "world", "build", "stats", "verify", "show", "bench", "kepler", "report")
+ORDER = (
+    "demo",
+    "download",
+    "dumps",
+    "world",
+    "build",
+    "import",
+    "stats",
+    "verify",
+    "show",
+    "bench",
+    "kepler",
+    "report",
+)
 
 
 EXTRAS = {

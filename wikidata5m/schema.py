@@ -69,6 +69,8 @@ DROP_MEANING: Final[dict[str, str]] = {
     "text_of_unknown_id": "text of an id that no triplet holds",
     "name_of_unknown_id": "line of names of an id that no triplet holds",
     "repeated_text": "further text of an entity that has one",
+    "repeated_names": "further line of names of an id that has one",
+    "empty_text": "text of white space alone",
     "line_columns": "line of a text file with the wrong number of columns",
     "line_encoding": "line of a text file that is not UTF-8",
     "line_empty_field": "line of a text file with an empty field",
