@@ -338,7 +338,7 @@ def test_the_versions_of_the_docs_are_those_of_the_recogniser() -> None:
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in page.split("## Versions in circulation")[1].split("\n## ")[0].splitlines()
-        if line.startswith("| v")
+        if re.match(r"\| v\d", line)
     ]
     assert len(rows) == len([edition for edition in EDITIONS if edition.triplets])
     for name, setting, *numbers in rows:
