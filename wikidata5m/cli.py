@@ -29,6 +29,7 @@ ORDER = (
     "stats",
     "verify",
     "show",
+    "export",
     "bench",
     "kepler",
     "report",
