@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from pathlib import Path
 
@@ -13,7 +14,15 @@ from hypothesis import strategies as st
 from pipelines.ranges import Range, plan_ranges
 from pipelines.tasks import TableWriter
 from pipelines.titles import Site, normalise_title, redirect_target
-from pipelines.wikipedia import LAYOUTS, Page, articles, dropped_pages, dropped_words, read_pages
+from pipelines.wikipedia import (
+    LAYOUTS,
+    Page,
+    _decode,
+    articles,
+    dropped_pages,
+    dropped_words,
+    read_pages,
+)
 from wikidata5m.errors import InputError
 
 VERSIONS = [f"0.{minor}" for minor in range(3, 12)]
@@ -263,3 +272,11 @@ def test_real_pages_of_two_wikis(real_data: Path) -> None:
     assert counts["pages"] == 2004
     assert len(small) == 2004 - counts["other_namespace"]
     assert not any(p.deleted for p in small)
+
+
+@given(st.lists(st.sampled_from(["&", "lt;", "&amp;", "&lt;", "#39;", '"', "<", ">", "x"])))
+def test_escapes_are_undone_once(parts: list[str]) -> None:
+    text = "".join(parts)
+    escaped = html.escape(text, quote=False).replace('"', "&quot;")
+    assert _decode(escaped.encode()) == text
+    assert _decode(f"{escaped}&#39;".encode()) == f"{text}'"
