@@ -31,15 +31,13 @@ from pipelines.ranges import (
     shown,
     size_of,
 )
-from pipelines.split import SplitConfig, SplitResult, inductive, transductive
+from pipelines.split import DEFAULT, SplitConfig, Splits, Whole, check_names, make_splits
 from pipelines.tasks import Task, perform_all, worker_pool
 from wikidata5m import schema
 from wikidata5m.console import log, progress
 from wikidata5m.errors import InputError, OutputExistsError
 from wikidata5m.files import claim_output, read_json, write_json
 from wikidata5m.manifest import Manifest, load_manifest
-from wikidata5m.schema import Setting
-from wikidata5m.splits import Split
 from wikidata5m.writer import Provenance, Tables, write_dataset
 
 WORK: Final = ".build"
@@ -62,11 +60,14 @@ class BuildConfig:
     """Words, by white space, that a page's first section must have."""
     seed: int = 0
     """Of the splits."""
+    settings: tuple[str, ...] = DEFAULT
+    """Which splits to make: transductive, inductive, semi_inductive, classification."""
     limit: int | None = None
     """For a trial: how many megabytes, as they lie on disk, to read of each dump's start."""
     split: SplitConfig = field(default_factory=SplitConfig)
 
     def __post_init__(self) -> None:
+        check_names(self.settings)
         if self.min_words < 1:
             raise ValueError("min_words must be at least 1")
         if self.seed < 0:
@@ -137,18 +138,17 @@ def build(
     aligned = align(work, config.min_words)
     for note in aligned.notes:
         log(note)
-    log("split: transductive, inductive")
-    splits, drops, notes = _split(aligned.tables, config)
-    notes = (*_trial_note(config), *notes)
+    trial = _trial_note(config)
+    made = _split(aligned.tables, config)
     provenance = Provenance(
         name=out.resolve().name,
         sources=sources,
-        config=asdict(config),
+        config=_resolved(config),
         counts=aligned.counts,
-        drops=aligned.drops | drops,
-        notes=aligned.notes + notes,
+        drops=aligned.drops | made.drops,
+        notes=(*aligned.notes, *trial, *made.notes),
     )
-    manifest = write_dataset(out, aligned.tables, splits, provenance)
+    manifest = write_dataset(out, aligned.tables, made.splits, provenance, made.classification)
     shutil.rmtree(work)
     return manifest
 
@@ -180,7 +180,12 @@ Identity = dict[str, Any]
 
 def _identity(source: BuildInput, config: BuildConfig) -> Identity:
     records = [describe(role, dump, hashed=False) for role, dump in source.dumps]
-    return {"config": asdict(config), "dumps": [_known_by(record) for record in records]}
+    return {"config": _resolved(config), "dumps": [_known_by(record) for record in records]}
+
+
+def _resolved(config: BuildConfig) -> dict[str, Any]:
+    """The configuration as JSON gives it back, names in their one order."""
+    return asdict(config) | {"settings": list(check_names(config.settings))}
 
 
 def _identity_of(manifest: Manifest) -> Identity:
@@ -275,17 +280,15 @@ def _trial_note(config: BuildConfig) -> tuple[str, ...]:
     return (note,)
 
 
-def _split(
-    tables: Tables, config: BuildConfig
-) -> tuple[dict[Setting, Split], dict[str, int], tuple[str, ...]]:
-    results: dict[Setting, SplitResult] = {
-        "transductive": transductive(tables.triplets, config.split, config.seed),
-        "inductive": inductive(tables.triplets, tables.entities.height, config.split, config.seed),
-    }
-    notes = tuple(result.note for result in results.values() if result.note)
-    for note in notes:
+def _split(tables: Tables, config: BuildConfig) -> Splits:
+    whole = Whole(
+        triplets=tables.triplets,
+        num_entities=tables.entities.height,
+        num_relations=tables.relations.height,
+    )
+    names = check_names(config.settings)
+    with progress("split", len(names), "splits") as update:
+        made = make_splits(whole, names, config.split, config.seed, update)
+    for note in made.notes:
         log(note)
-    splits: dict[Setting, Split] = {
-        setting: result.parts for setting, result in results.items() if result.parts
-    }
-    return splits, {"inductive_border": results["inductive"].border}, notes
+    return made

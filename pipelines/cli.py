@@ -1,4 +1,4 @@
-"""`wikidata5m build` and `wikidata5m world`. Imports click and console; the rest when run."""
+"""`wikidata5m build`, `split` and `world`. Imports click and console; the rest when run."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from wikidata5m.console import emit, json_option, log, output_options, progress,
 
 if TYPE_CHECKING:
     from pipelines.world import Compression
+    from wikidata5m.manifest import Manifest
 
 EXISTING = click.Path(path_type=Path)
 WORKERS = click.option(
@@ -107,6 +108,87 @@ def build(
     )
     emit(asdict(manifest), as_json=as_json, text="\n\n".join([counts, drops, *manifest.notes]))
     log(f"dataset: {out}")
+
+
+@click.command(short_help="Split a dataset anew: other sizes, seeds, settings.")
+@click.argument("folder", metavar="DATASET", type=EXISTING)
+@click.option("--out", required=True, type=EXISTING, help="Output folder.")
+@click.option("--overwrite", is_flag=True, help="Replace what the output folder holds.")
+@click.option(
+    "--settings",
+    metavar="NAMES",
+    help="Some of transductive, inductive, semi_inductive, classification, temporal, separated "
+    "by commas.  [default: transductive,inductive; with --earlier: temporal]",
+)
+@click.option("--valid", type=click.IntRange(1), help="Transductive triplets.  [default: 5163]")
+@click.option("--test", type=click.IntRange(1), help="Transductive triplets.  [default: 5133]")
+@click.option("--earlier", type=EXISTING, help="Dataset of an earlier date, for temporal.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of all draws.  [default: 0]")
+@click.option("--config", "file", type=EXISTING, help="YAML with ResplitConfig's settings.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
+@json_option
+def split(
+    folder: Path,
+    out: Path,
+    overwrite: bool,
+    settings: str | None,
+    valid: int | None,
+    test: int | None,
+    earlier: Path | None,
+    seed: int | None,
+    file: Path | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Split a dataset anew, also an imported graph that has no splits yet.
+
+    Writes a dataset with the same tables (hard-linked) and the splits asked for, and no others.
+
+    \b
+    Example:
+      wikidata5m split wikidata5m-2019-07 --out other --seed 1 --valid 10000 --test 10000
+      wikidata5m split fb15k-237 --out few-shot --settings semi_inductive --set split.shots=3
+      wikidata5m split wikidata5m-2020-07 --earlier wikidata5m-2019-07 --out a-year-later
+    """
+    from pipelines.split.resplit import ResplitConfig, resplit
+    from wikidata5m.config import load_config
+    from wikidata5m.dataset import Dataset
+
+    if settings is None and earlier:
+        settings = "temporal"
+    given: dict[str, str | int | None] = {
+        "settings": None if settings is None else f"[{settings}]",
+        "seed": seed,
+        "split.valid": valid,
+        "split.test": test,
+    }
+    chosen = [f"{key}={value}" for key, value in given.items() if value is not None]
+    config = load_config(ResplitConfig, file, (*overrides, *chosen))
+    before = Dataset(earlier) if earlier else None
+    manifest = resplit(Dataset(folder), out, config, earlier=before, overwrite=overwrite)
+    emit(asdict(manifest), as_json=as_json, text=_render_splits(manifest))
+    log(f"dataset: {out}")
+
+
+def _render_splits(manifest: Manifest) -> str:
+    from pipelines.split.resplit import FOLDERS
+    from wikidata5m.schema import DROP_MEANING
+
+    parts = [
+        (folder, name.removeprefix(f"{folder}_"), count)
+        for folder in FOLDERS
+        for name, count in manifest.counts.items()
+        if name.startswith(f"{folder}_")
+    ]
+    drops = [
+        (name, count, DROP_MEANING[name])
+        for name, count in manifest.drops.items()
+        if name.startswith(FOLDERS)
+    ]
+    sections = [table(["split", "what", "count"], parts)] if parts else []
+    if drops:
+        sections.append(table(["dropped", "count", "meaning"], drops))
+    return "\n\n".join([*sections, *manifest.notes])
 
 
 @click.command(short_help="Write a synthetic world as real-format dumps.")

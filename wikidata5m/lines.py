@@ -65,38 +65,32 @@ def read_whole(path: Path) -> bytes:
 
 
 def read_blocks(path: Path, on_bytes: OnBytes = lambda _: None) -> Iterator[tuple[int, bytes]]:
-    """Blocks of whole lines with the number of their first line; the byte order mark left out.
-
-    Where a file is cut into blocks depends on what it holds, not on how it is compressed.
-    """
+    """Blocks of whole lines with the number of their first line; the byte order mark left out."""
     line, rest = 1, b""
     with _opened(path) as (raw, stream):
         while True:
             data = _read(path, stream)
-            last = len(data) < BLOCK
-            data = rest + (data.removeprefix(BOM) if line == 1 and not rest else data)
-            end = len(data) if last else data.rfind(b"\n") + 1
-            block, rest = data[:end], data[end:]
+            if line == 1 and not rest:
+                data = data.removeprefix(BOM)
+            end = data.rfind(b"\n") + 1
+            block = rest + data[:end] if end else b""
+            rest = data[end:] if end else rest + data
+            if not data:
+                block, rest = rest, b""
             if block:
                 yield line, block
                 line += block.count(b"\n")
             on_bytes(raw.tell())
-            if last:
+            if not data:
                 return
 
 
 def _read(path: Path, stream: pa.NativeFile) -> bytes:
-    """The next BLOCK bytes; fewer at the end alone."""
-    pieces: list[bytes] = []
-    missing = BLOCK
     try:
-        while missing and (piece := stream.read(missing)):
-            pieces.append(piece)
-            missing -= len(piece)
+        return bytes(stream.read(BLOCK))
     except (OSError, pa.ArrowException) as error:
         problem = f"damaged or cut off ({str(error).splitlines()[0]})"
         raise InputError(path, problem, fix="get the file again") from None
-    return b"".join(pieces)
 
 
 @contextmanager

@@ -74,6 +74,11 @@ DROP_MEANING: Final[dict[str, str]] = {
     "line_columns": "line of a text file with the wrong number of columns",
     "line_encoding": "line of a text file that is not UTF-8",
     "line_empty_field": "line of a text file with an empty field",
+    "temporal_entity_gone": "earlier triplet with an entity that the later dataset lacks",
+    "temporal_relation_gone": "earlier triplet of a relation that the later dataset lacks",
+    "temporal_unseen_entity": "new triplet with an entity that the earlier triplets lack",
+    "temporal_unseen_relation": "new triplet of a relation that the earlier triplets lack",
+    "classification_no_negative": "held-out triplet for which no false one of its kind exists",
 }
 
 DEPARTURE_MEANING: Final[dict[str, str]] = {

@@ -84,23 +84,18 @@ def test_a_world_of_20000_entities_equals_its_truth(tmp_path: Path) -> None:
     assert_equals_truth(load(tmp_path / "data"), tmp_path / "world/truth")
 
 
-def test_real_facts_written_as_dumps_come_back_exactly(real_data: Path, tmp_path: Path) -> None:
+def test_real_facts_written_as_dumps_come_back_exactly(real_data: Path, fb15k: Dataset) -> None:
     folder = real_data / "fb15k-as-dumps"
-    source = BuildInput(
-        wikidata=folder / "wikidata.json.bz2", wikipedia=folder / "enwiki.xml.bz2", workers=2
-    )
-    build(source, tmp_path / "data", BuildConfig())
-    dataset = load(tmp_path / "data")
-    assert verify(dataset) == []
+    assert verify(fb15k) == []
     expected = gzip.decompress((folder / "expected.tsv.gz").read_bytes()).decode().splitlines()
-    assert triplets_as_strings(dataset) == {tuple(line.split("\t")) for line in expected}
-    assert dataset.num_entities == 14_034
-    triplets = dataset.triplets()
-    check_transductive(triplets, {part: dataset.triplets("transductive", part) for part in PARTS})
-    again = inductive(triplets, dataset.num_entities, SplitConfig(), seed=0)
+    assert triplets_as_strings(fb15k) == {tuple(line.split("\t")) for line in expected}
+    assert fb15k.num_entities == 14_034
+    triplets = fb15k.triplets()
+    check_transductive(triplets, {part: fb15k.triplets("transductive", part) for part in PARTS})
+    again = inductive(triplets, fb15k.num_entities, SplitConfig(), seed=0)
     check_inductive(triplets, again)
     for part in PARTS:
-        assert np.array_equal(dataset.triplets("inductive", part), again.parts[part])
+        assert np.array_equal(fb15k.triplets("inductive", part), again.parts[part])
 
 
 def test_real_dumps_align_and_a_tiny_graph_gets_no_split(real_data: Path, tmp_path: Path) -> None:
