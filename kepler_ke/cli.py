@@ -66,7 +66,7 @@ def init(
 
     data = Dataset(dataset)
     setting: Setting = "inductive" if data.has_split("inductive") else "transductive"
-    texts = [data.texts[i] for i in part_entities(data, setting, "train") if data.texts[i]]
+    texts = [text for text in data.texts.take(part_entities(data, setting, "train")) if text]
     if not texts:
         raise DatasetError(f"{dataset}: no descriptions to train a tokenizer on; add texts to it")
     claim_output(out, overwrite=overwrite, inputs=[dataset])

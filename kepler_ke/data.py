@@ -88,14 +88,14 @@ def tokenize(
 
     An entity without a description is read by its label, and counted.
     """
-    texts, labels = dataset.texts, dataset.entities["label"]
+    texts, labels = dataset.texts, dataset.entity_labels
     missing = 0
     ids: list[npt.NDArray[np.int32]] = []
     for first in range(0, len(entities), _TOKENIZE):
-        part = []
-        for index in entities[first : first + _TOKENIZE].tolist():
-            missing += not texts[index]
-            part.append(texts[index] or labels[index])
+        step = entities[first : first + _TOKENIZE]
+        told = texts.take(step)
+        missing += told.count("")
+        part = [text or labels[index] for index, text in zip(step.tolist(), told, strict=True)]
         encoded = tokenizer(part, truncation=True, max_length=tokens, return_attention_mask=False)[
             "input_ids"
         ]

@@ -25,3 +25,9 @@ def real_data() -> Path:
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Progress lines have no place in test output."""
     monkeypatch.setenv("WIKIDATA5M_PROGRESS", "off")
+
+
+@pytest.fixture(autouse=True)
+def _no_cache_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What tests keep is theirs alone."""
+    monkeypatch.setenv("WIKIDATA5M_CACHE", str(tmp_path / "wikidata5m-cache"))

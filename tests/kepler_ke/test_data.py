@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from hypothesis import given
@@ -51,7 +52,9 @@ def test_an_entity_without_description_is_read_by_its_label_and_counted(
     tmp_path: Path, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     data = make_dataset(tmp_path / "d", countries=6)
-    data.texts[4] = ""
+    shard = data.path / schema.DESCRIPTIONS / "00000.parquet"
+    others = pl.read_parquet(shard).filter(pl.col("index") != 4)
+    write_parquet(others, schema.DESCRIPTION_SCHEMA, shard)
     texts = tokenize(tokenizer, data, np.arange(6), 16)
     ids_BT, mask_BT = texts.batch(np.array([4]))
     assert texts.labels_only == 1

@@ -239,7 +239,7 @@ def graph_with_texts(folder: Path) -> Path:
 def test_texts_and_names_are_found_and_counted(tmp_path: Path) -> None:
     folder = graph_with_texts(tmp_path / "in")
     dataset = imported(tmp_path / "data", folder)
-    assert dataset.texts == ["", "Text of\tb"]
+    assert list(dataset.texts) == ["", "Text of\tb"]
     assert dataset.entities["label"].to_list() == ["A", "b"]
     assert dataset.entities["aliases"].to_list() == [["A", "first"], ["b"]]
     assert dataset.relations["label"].to_list() == ["likes", "s"]
@@ -258,13 +258,13 @@ def test_texts_and_names_are_found_and_counted(tmp_path: Path) -> None:
     assert "not read: " in result.stderr
     assert "README" in result.stderr
     bare = imported(tmp_path / "bare", folder, "--no-texts")
-    assert bare.texts == ["", ""]
+    assert list(bare.texts) == ["", ""]
     assert bare.entities["label"].to_list() == ["a", "b"]
     kept = imported(tmp_path / "kept", folder, "--keep-unused")
     assert kept.entities["entity"].to_list() == ["a", "b", "z"]
     assert kept.relations["relation"].to_list() == ["q", "r", "s"]
     (folder / "entity2text.txt").unlink()
-    assert imported(tmp_path / "json", folder).texts == ["short", ""]
+    assert list(imported(tmp_path / "json", folder).texts) == ["short", ""]
 
 
 @pytest.mark.parametrize("content", ['{"a": 3}', '["a"]', '{"a"', '{"a": {"label": 1}}', "\xff"])
