@@ -7,6 +7,7 @@ modules named there import click and little else, so `wikidata5m --help` loads n
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -77,6 +78,11 @@ class LazyGroup(click.Group):
         except ModuleNotFoundError as error:
             raise click.ClickException(str(_missing(error))) from error
         except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise click.ClickException(
+                    f"{error.filename or ctx.invoked_subcommand}: the disk is full; free some "
+                    "space, then run the command again, with --resume where it has one"
+                ) from error
             if error.filename is None:
                 raise
             raise click.ClickException(f"{error.filename}: {error.strerror}") from error

@@ -193,6 +193,8 @@ def _claim(target: Path, *, anew: bool) -> Iterator[_Part]:
             raise DownloadError(
                 f"{target}: another process is downloading it; wait for it to finish"
             ) from None
+        except OSError as error:  # a network disk that knows no locks
+            log(f"{target}: not locked against other processes ({error.strerror})")
         part = _Part(target, stream)
         if anew:
             part.begin("", Version())

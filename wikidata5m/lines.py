@@ -24,6 +24,9 @@ OnBytes = Callable[[int], None]
 
 COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 BLOCK: Final = 32 << 20
+LONGEST_LINE: Final = 256 << 20
+"""A small compressed file may hold gigabytes of zeros; a description has kilobytes."""
+NEWLINE: Final = b"\n"
 BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -77,6 +80,10 @@ def read_blocks(path: Path, on_bytes: OnBytes = lambda _: None) -> Iterator[tupl
             rest = data[end:] if end else rest + data
             if not data:
                 block, rest = rest, b""
+            if len(rest) > LONGEST_LINE:
+                problem = f"a line of more than {LONGEST_LINE:,} bytes"
+                where = f"line {line + block.count(NEWLINE):,}"
+                raise InputError(path, problem, where=where, fix="this is no file of lines")
             if block:
                 yield line, block
                 line += block.count(b"\n")

@@ -338,6 +338,17 @@ def test_two_processes_do_not_write_one_file(server: Server, tmp_path: Path) -> 
             fetch(file, tmp_path, patience=HASTY)
 
 
+def test_a_disk_without_locks_is_no_obstacle(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    fetch(known(server.put("/big.bin", BODY)), tmp_path, patience=HASTY)
+    assert (tmp_path / "big.bin").read_bytes() == BODY
+
+
 def test_a_killed_download_is_completed_by_the_next(server: Server, tmp_path: Path) -> None:
     url = server.put("/big.bin", BODY, stall_after=[900_000])
     script = (

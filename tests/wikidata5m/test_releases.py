@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import re
 from collections.abc import Iterator
@@ -181,6 +182,33 @@ def test_a_bad_line_is_an_error_with_file_and_line(
     dataset = read(tmp_path, bad, overwrite=True, max_errors=1)
     assert verify(dataset) == []
     assert sum(n for reason, n in dataset.manifest.drops.items() if "line_" in reason) == 1
+
+
+def test_gigabytes_of_zeros_in_place_of_texts_are_refused(
+    tmp_path: Path, members: Members, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wikidata5m.lines.BLOCK", 1 << 20)
+    monkeypatch.setattr("wikidata5m.lines.LONGEST_LINE", 3 << 20)
+    zeros = members["wikidata5m_text.txt"] + bytes(40 << 20)
+    files = archives(members) | {"wikidata5m_text.txt.gz": gzip.compress(zeros, 1)}
+    line = members["wikidata5m_text.txt"].count(b"\n") + 1
+    with pytest.raises(InputError, match=f"line {line}: a line of more than 3,145,728 bytes"):
+        read(tmp_path, files)
+
+
+def test_a_full_disk_while_reading_is_told_in_one_line(
+    tmp_path: Path, members: Members, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = write(tmp_path / "release", archives(members))
+    monkeypatch.setattr("wikidata5m.unpack.shutil.copyfileobj", full)
+    command = ["download", "dataset", "--from", str(folder), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 1
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("Error: download: the disk is full; free some space")
 
 
 def test_types_and_classes_come_from_instance_of(tmp_path: Path, members: Members) -> None:
