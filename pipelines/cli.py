@@ -1,4 +1,4 @@
-"""`wikidata5m build`, `split` and `world`. Imports click and console; the rest when run."""
+"""`wikidata5m build`, `corpus`, `split`, `world`. Imports click and console; the rest when run."""
 
 from __future__ import annotations
 
@@ -86,7 +86,6 @@ def build(
     from pipelines.build import build as run
     from pipelines.ranges import locate
     from wikidata5m.config import load_config
-    from wikidata5m.schema import DROP_MEANING
 
     given = {"seed": seed, "limit": limit}
     chosen = [f"{name}={value}" for name, value in given.items() if value is not None]
@@ -101,13 +100,86 @@ def build(
         cluster=cluster,
     )
     manifest = run(source, out, config, resume=resume, overwrite=overwrite)
+    _emit_manifest(manifest, as_json=as_json)
+    log(f"dataset: {out}")
+
+
+@click.command(short_help="Make a corpus of texts for language-model training.")
+@click.option(
+    "--wikipedia", metavar="FILE|URL", help="Wikipedia XML dump (.bz2, .gz, .zst, plain)."
+)
+@click.option(
+    "--wikipedia-index",
+    metavar="FILE|URL",
+    help="Index of a multistream dump: work is then cut where streams start.",
+)
+@click.option(
+    "--texts", metavar="DIR", type=EXISTING, help="Folder of .txt files, each one document."
+)
+@output_options
+@WORKERS
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="MB",
+    help="For a trial: read the first MB megabytes (as on disk) of the dump.",
+)
+@click.option("--config", "file", type=EXISTING, help="YAML with CorpusConfig's settings.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
+@json_option
+def corpus(
+    wikipedia: str | None,
+    wikipedia_index: str | None,
+    texts: Path | None,
+    out: Path,
+    resume: bool,
+    overwrite: bool,
+    workers: int | None,
+    limit: int | None,
+    file: Path | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Make a corpus for masked-language-model training from a Wikipedia dump, texts, or both.
+
+    Keeps the prose of each article, as BERT's pre-processing does: no lists, tables, headings,
+    captions, references. Redirects, disambiguation pages and short texts are left out and counted.
+
+    \b
+    Example:
+      wikidata5m corpus --wikipedia enwiki-20190701-pages-articles-multistream.xml.bz2 --out corpus
+      wikidata5m corpus --wikipedia enwiki.xml.bz2 --texts bookcorpus/ --out corpus --workers 8
+    """
+    from pipelines.corpus import CorpusConfig, CorpusInput, make_corpus
+    from pipelines.ranges import locate
+    from wikidata5m.config import load_config
+
+    if wikipedia is None and texts is None:
+        raise click.UsageError("Give --wikipedia, --texts, or both.")
+    if wikipedia_index is not None and wikipedia is None:
+        raise click.UsageError("--wikipedia-index needs --wikipedia.")
+    chosen = [] if limit is None else [f"limit={limit}"]
+    config = load_config(CorpusConfig, file, (*overrides, *chosen))
+    source = CorpusInput(
+        wikipedia=None if wikipedia is None else locate(wikipedia),
+        wikipedia_index=None if wikipedia_index is None else locate(wikipedia_index),
+        texts=texts,
+        workers=workers or os.cpu_count() or 1,
+    )
+    manifest = make_corpus(source, out, config, resume=resume, overwrite=overwrite)
+    _emit_manifest(manifest, as_json=as_json)
+    log(f"corpus: {out}")
+
+
+def _emit_manifest(manifest: Manifest, *, as_json: bool) -> None:
+    from wikidata5m.schema import DROP_MEANING
+
     counts = table(["what", "count"], list(manifest.counts.items()))
     drops = table(
         ["dropped", "count", "meaning"],
         [(name, n, DROP_MEANING[name]) for name, n in manifest.drops.items()],
     )
     emit(asdict(manifest), as_json=as_json, text="\n\n".join([counts, drops, *manifest.notes]))
-    log(f"dataset: {out}")
 
 
 @click.command(short_help="Split a dataset anew: other sizes, seeds, settings.")

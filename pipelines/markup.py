@@ -217,6 +217,8 @@ def _shown(source: str, span: _Span, budget: Budget) -> str:
     """What one construct shows; GAP for nothing."""
     if link := _PLAIN_LINK.fullmatch(source) or _PIPED_LINK.fullmatch(source):
         return link[1]
+    if span.kind == "{|":
+        return f"\n{GAP}\n"  # a table ends the paragraph before it
     if (
         span.kind not in ("{{", "[[")
         or span.depth > _MAX_DEPTH

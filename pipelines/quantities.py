@@ -55,6 +55,7 @@ _RANGES: Final = {
 _OTHER_OPTIONS: Final = frozenset({"round", "spell", "frac", "input", "comma", "qid"})
 _NUMBER: Final = re.compile(r"([-−+]?)(\d{1,3}(?:,\d{3})+|\d{1,15})?(\.\d{1,12})?", re.ASCII)
 _FRACTION: Final = re.compile(r"(?:(\d{1,6})[+ ])?(\d{1,4})/(\d{1,4})", re.ASCII)
+_LEADING_NUMBER: Final = re.compile(r"[−\d.,]+")
 _FUDGE: Final = 1e-14
 
 
@@ -195,7 +196,10 @@ class _Call:
             return None
         result = "; ".join(filter(None, made))
         first, second = (result, given) if flipped else (given, result)
+        number = _LEADING_NUMBER.match(result)
         return {
+            "number": number and number[0],
+            "output number only": number and number[0],
             "out": result,
             "output only": result,
             "or": f"{first} or {second}",

@@ -140,7 +140,7 @@ def _heading(wikitext: str, start: int) -> int:
     return len(wikitext)
 
 
-_HEADING: Final = re.compile(r"\n(={2,6})([^\n]*?)(={2,6})[ \t]*(?=\n|$)")
+_HEADING: Final = re.compile(r"\n(={1,6})([^\n]+?)(={1,6})[ \t\0]*(?=\n|$)")
 _TITLE_MARKS: Final = re.compile(r"[^\w\s]+")
 _NO_PROSE: Final = frozenset(
     {"references", "reference", "general references", "literature cited", "literature", "gallery",

@@ -27,6 +27,7 @@ ORDER = (
     "world",
     "build",
     "import",
+    "corpus",
     "split",
     "stats",
     "verify",

@@ -60,18 +60,22 @@ def show(folder: Path, entity: str, limit: int, as_json: bool) -> None:
 def verify(folder: Path, as_json: bool) -> None:
     """Check every hash, count and split invariant; exit 1 when one does not hold.
 
+    Of a corpus, every hash and count.
+
     \b
     Example:
       wikidata5m verify wikidata5m-2019-07
     """
+    from wikidata5m.corpus import Corpus, is_corpus
     from wikidata5m.dataset import Dataset
     from wikidata5m.errors import DatasetError
     from wikidata5m.verify import verify as run
 
-    dataset = Dataset(folder)
-    breaches = run(dataset)
-    result = {"intact": not breaches, "files": len(dataset.manifest.files), "breaches": breaches}
-    text = f"{folder}: intact ({len(dataset.manifest.files)} files, all counts and invariants)"
+    checked: Corpus | Dataset = Corpus(folder) if is_corpus(folder) else Dataset(folder)
+    breaches = checked.verify() if isinstance(checked, Corpus) else run(checked)
+    files = len(checked.manifest.files)
+    result = {"intact": not breaches, "files": files, "breaches": breaches}
+    text = f"{folder}: intact ({files} files, all counts and invariants)"
     if breaches:
         text = table(["breach"], [(breach,) for breach in breaches])
     emit(result, as_json=as_json, text=text)

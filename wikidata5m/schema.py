@@ -60,6 +60,9 @@ DROP_MEANING: Final[dict[str, str]] = {
     "page_too_slow": "page that the guard of time stopped",
     "page_out_of_memory": "page that the guard of memory stopped",
     "page_deleted": "page whose text was removed from public view",
+    "redirect_page": "page that only points to another",
+    "disambiguation_page": "page that lists the meanings of a name",
+    "short_text": "page or text file with too few words",
     "duplicate_page": "repeated page or redirect of the same title",
     "duplicate_property": "repeated property",
     "inductive_border": "triplet between two parts of the inductive split",
@@ -81,6 +84,8 @@ DROP_MEANING: Final[dict[str, str]] = {
     "classification_no_negative": "held-out triplet for which no false one of its kind exists",
 }
 
+CorpusSource = Literal["wikipedia", "texts"]
+
 DEPARTURE_MEANING: Final[dict[str, str]] = {
     "unseen_entity": "triplets with an entity that neither train nor the support holds",
     "unseen_relation": "triplets of a relation that train lacks",
@@ -98,6 +103,7 @@ RELATIONS: Final = "relations.parquet"
 CLASSES: Final = "classes.parquet"
 TRIPLETS: Final = "triplets.parquet"
 DESCRIPTIONS: Final = "descriptions"
+DOCUMENTS: Final = "documents"
 
 
 def split_file(setting: Setting, part: Part | Support) -> str:
@@ -150,3 +156,10 @@ TRIPLET_SCHEMA: Final = pa.schema(
     ]
 )
 CLASSIFICATION_SCHEMA: Final = TRIPLET_SCHEMA.append(pa.field("label", pa.bool_(), nullable=False))
+CORPUS_SCHEMA: Final = pa.schema(
+    [
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+    ]
+)

@@ -1,0 +1,367 @@
+"""A dump's articles and folders of texts -> a corpus for masked-language-model training.
+
+    wikidata5m corpus --wikipedia enwiki-20190701-pages-articles-multistream.xml.bz2 --out corpus
+
+Imports documents, ranges, tasks, wikipedia and the package wikidata5m. Read by tasks, which a
+resume takes up; then gathered into shards whose cuts depend on the documents alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines import documents
+from pipelines.documents import TextFile, find_texts, read_articles, read_texts
+from pipelines.ranges import (
+    Location,
+    Range,
+    describe,
+    file_name,
+    head,
+    is_packed,
+    plan_indexed_ranges,
+    plan_ranges,
+    shown,
+    size_of,
+)
+from pipelines.tasks import Task, perform_all, worker_pool
+from pipelines.wikipedia import dropped_pages
+from wikidata5m import schema
+from wikidata5m.console import log, progress
+from wikidata5m.errors import ConfigError, DatasetError, InputError, OutputExistsError
+from wikidata5m.files import atomic_path, claim_output, read_json, sha256, write_json
+from wikidata5m.manifest import Manifest, hash_files, load_manifest, now, software
+from wikidata5m.schema import CorpusSource
+
+WORK: Final = ".corpus"
+PLAN: Final = "plan.json"
+LEAST_TASK: Final = 1 << 16
+MOST_TASK: Final = 16 << 20
+PLAIN_FACTOR: Final = 8
+GROUP_CHARS: Final = 8 << 20
+"""A reader holds one row group, so that is what it costs in memory."""
+SHARD_CHARS: Final = 512 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusConfig:
+    """What decides a corpus, beside its sources."""
+
+    min_words: int = 5
+    """Words, by white space, that a document must have."""
+    limit: int | None = None
+    """For a trial: how many megabytes, as they lie on disk, to read of the dump's start."""
+
+    def __post_init__(self) -> None:
+        if self.min_words < 1:
+            raise ValueError("min_words must be at least 1")
+        if self.limit is not None and self.limit < 1:
+            raise ValueError("limit must be at least 1 (megabyte)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusInput:
+    """Where the texts are and how to go through them; the latter does not change the result."""
+
+    wikipedia: Location | None = None
+    wikipedia_index: Location | None = None
+    """The index of a multistream dump; ranges then start where its streams do."""
+    texts: Path | None = None
+    """A folder of text files, one document a file."""
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    task_bytes: int | None = None
+    """Bytes that a task reads; by default 16 MiB, less for sources too small for that."""
+
+    def __post_init__(self) -> None:
+        if self.wikipedia is None and self.texts is None:
+            raise ConfigError("nothing to read; name a dump, a folder of texts, or both")
+
+
+def make_corpus(
+    source: CorpusInput,
+    out: Path,
+    config: CorpusConfig,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Manifest:
+    """Write the corpus folder `out`.
+
+    Raises InputError on a source that is not what it should be, OutputExistsError when `out` holds
+    something else, DatasetError when no document is left. Finished tasks survive a failure and are
+    taken up by `resume`.
+    """
+    files = find_texts(source.texts) if source.texts else []
+    if source.wikipedia is not None:
+        _check_dump(source.wikipedia)
+    asked = {"config": asdict(config), "sources": _identity(source, files)}
+    work = out / WORK
+    if resume and (out / schema.MANIFEST).is_file():
+        manifest = load_manifest(out)
+        begun = {"config": manifest.config, "sources": _identity_of(manifest)}
+        _check_same(begun, asked | {"sources": [one[:3] for one in asked["sources"]]}, out)
+        log(f"{out}: complete already")
+        shutil.rmtree(work, ignore_errors=True)
+        return manifest
+    local = [each for each in (source.wikipedia, source.texts) if isinstance(each, Path)]
+    claim_output(out, resume=resume, overwrite=overwrite, marker=WORK, inputs=local)
+    task_bytes = _plan(work / PLAN, asked, source, files)
+    tasks = _tasks(source, files, work.absolute(), config, task_bytes)
+    total = sum(task.source.stop - task.source.start for task in tasks)
+    with worker_pool(source.workers) as executor:
+        described = executor.submit(_describe, source, files, hashed=config.limit is None)
+        with progress("read", total // 1_000_000, "MB") as update:
+            perform_all(tasks, executor, update)
+        sources = described.result()
+    manifest = _gather([task.out for task in tasks], out, config, sources)
+    manifest.save(out)
+    shutil.rmtree(work)
+    return manifest
+
+
+# --- Plan -----------------------------------------------------------------------------------
+
+
+def _check_dump(dump: Location) -> None:
+    if not head(dump).lstrip().startswith((b"<mediawiki", b"<?xml")):
+        raise InputError(
+            shown(dump),
+            "not a Wikipedia XML dump",
+            where="line 1",
+            fix="give --wikipedia a file that starts with <mediawiki",
+        )
+
+
+def _identity(source: CorpusInput, files: list[TextFile]) -> list[list[Any]]:
+    """What the sources are known by: names and sizes, and a hash over those of the text files."""
+    known: list[list[Any]] = []
+    if source.wikipedia is not None:
+        known.append(["wikipedia", file_name(source.wikipedia), size_of(source.wikipedia)])
+    if source.texts is not None:
+        listing = "".join(f"{file.name}\t{file.size}\n" for file in files)
+        total = sum(file.size for file in files)
+        known.append(["texts", len(files), total, hashlib.sha256(listing.encode()).hexdigest()])
+    return known
+
+
+def _identity_of(manifest: Manifest) -> list[list[Any]]:
+    return [
+        [each["role"], each.get("files") or file_name(each["path"]), each["bytes"]]
+        for each in manifest.sources
+    ]
+
+
+def _check_same(begun: object, asked: object, out: Path) -> None:
+    if begun != asked:
+        raise OutputExistsError(
+            f"{out}: was begun with other sources or settings; "
+            "repeat those, or pass --overwrite to start anew"
+        )
+
+
+def _plan(path: Path, asked: dict[str, Any], source: CorpusInput, files: list[TextFile]) -> int:
+    """Record what this corpus is, or check that it is the one begun; returns a task's bytes."""
+    if path.is_file():
+        plan = read_json(path)
+        task_bytes = plan.pop("task_bytes")
+        _check_same(plan, asked, path.parent.parent)
+        return int(str(task_bytes))
+    total = sum(file.size for file in files)
+    total += 0 if source.wikipedia is None else size_of(source.wikipedia)
+    share = max(LEAST_TASK, min(MOST_TASK, total // (4 * source.workers)))
+    task_bytes = source.task_bytes or share
+    write_json(path, asked | {"task_bytes": task_bytes})
+    return task_bytes
+
+
+def _tasks(
+    source: CorpusInput, files: list[TextFile], work: Path, config: CorpusConfig, task_bytes: int
+) -> list[Task]:
+    """Articles first, then texts: the order of the corpus."""
+    tasks = []
+    if source.wikipedia is not None:
+        run = partial(read_articles, min_words=config.min_words)
+        tasks += [
+            _task(work, "wikipedia", part, run)
+            for part in _ranges(source.wikipedia, source.wikipedia_index, config, task_bytes)
+        ]
+    if source.texts is not None:
+        folder = source.texts.absolute()
+        total = sum(file.size for file in files)
+        start = 0
+        for index, batch in enumerate(_batches(files, task_bytes * PLAIN_FACTOR)):
+            stop = start + sum(file.size for file in batch)
+            reading = partial(read_texts, folder=folder, files=batch, min_words=config.min_words)
+            tasks.append(_task(work, "texts", Range(folder, start, stop, total, index), reading))
+            start = stop
+    return tasks
+
+
+def _task(work: Path, role: CorpusSource, part: Range, run: Any) -> Task:
+    out = work / f"{role}-{part.index:06}"
+    return Task(source=part, out=out, layouts=documents.LAYOUTS, run=run)
+
+
+def _ranges(
+    dump: Location, index: Location | None, config: CorpusConfig, task_bytes: int
+) -> list[Range]:
+    place = dump.absolute() if isinstance(dump, Path) else dump
+    target = task_bytes if is_packed(dump) else task_bytes * PLAIN_FACTOR
+    limit = None if config.limit is None else config.limit * 1_000_000
+    if index is None:
+        return plan_ranges(place, target, limit=limit)
+    return plan_indexed_ranges(place, target, index, limit=limit)
+
+
+def _batches(files: list[TextFile], size: int) -> Iterator[list[TextFile]]:
+    batch: list[TextFile] = []
+    held = 0
+    for file in files:
+        batch.append(file)
+        held += file.size
+        if held >= size:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+
+
+def _describe(
+    source: CorpusInput, files: list[TextFile], *, hashed: bool
+) -> tuple[dict[str, Any], ...]:
+    """The sources as the manifest records them; a folder by one hash over its files'."""
+    records = []
+    if source.wikipedia is not None:
+        records.append(describe("wikipedia", source.wikipedia, hashed=hashed))
+    if source.texts is not None:
+        digest = hashlib.sha256()
+        for file in files:
+            digest.update(f"{file.name}\t{sha256(source.texts / file.name)}\n".encode())
+        total = sum(file.size for file in files)
+        told = {"role": "texts", "path": str(source.texts), "files": len(files), "bytes": total}
+        records.append(told | {"sha256": digest.hexdigest()})
+    return tuple(records)
+
+
+# --- Gather ---------------------------------------------------------------------------------
+
+
+def _gather(
+    folders: list[Path], out: Path, config: CorpusConfig, sources: tuple[dict[str, Any], ...]
+) -> Manifest:
+    """The tasks' documents as shards, and what was read and dropped."""
+    counted = pl.read_parquet([folder / "counts.parquet" for folder in folders], glob=False).sum()
+    told = {name: int(count) for name, count in counted.row(0, named=True).items()}
+    dropped = pl.read_parquet([folder / "dropped.parquet" for folder in folders], glob=False)
+    notes = dropped_pages(dropped)
+    if config.limit is not None:
+        notes = (f"a trial: the first {config.limit:,} MB of the dump", *notes)
+    for note in notes:
+        log(note)
+    drops = {name: count for name, count in told.items() if name not in documents.READ}
+    repeated = _repeated(folders)
+    drops["duplicate_page"] = len(repeated)
+    rows = _write_shards(_documents(folders, repeated), out)
+    if not rows:
+        reasons = ", ".join(f"{name} {count:,}" for name, count in drops.items() if count)
+        raise DatasetError(f"no document is left: {reasons or 'no input'}; check the sources")
+    return Manifest(
+        name=out.resolve().name,
+        created=now(),
+        sources=sources,
+        config=asdict(config),
+        counts={name: told[name] for name in told if name in documents.READ}
+        | {"documents": sum(rows.values())},
+        drops=drops,
+        notes=notes,
+        files=hash_files(out, rows),
+        software=software(),
+    )
+
+
+def _repeated(folders: list[Path]) -> set[tuple[int, int]]:
+    """(folder, row) of each article that comes again later under the same title."""
+    last: dict[str, tuple[int, int]] = {}
+    repeated = set()
+    for number, folder in enumerate(folders):
+        if folder.name.startswith("wikipedia"):
+            titles = pq.read_table(folder / "documents.parquet", columns=["title"])["title"]
+            for row, title in enumerate(titles.to_pylist()):
+                if title in last:
+                    repeated.add(last[title])
+                last[title] = (number, row)
+    return repeated
+
+
+def _documents(
+    folders: list[Path], repeated: set[tuple[int, int]]
+) -> Iterator[tuple[str, str, str]]:
+    """(text, source, title) of each document that stays, in order."""
+    with progress("write", len(folders), "parts") as update:
+        for number, folder in enumerate(folders):
+            source = folder.name.partition("-")[0]
+            row = 0
+            for batch in pq.ParquetFile(folder / "documents.parquet").iter_batches(256):
+                columns = (batch[name].to_pylist() for name in ("text", "title"))
+                for text, title in zip(*columns, strict=True):
+                    if (number, row) not in repeated:
+                        yield text, source, title
+                    row += 1
+            update(number + 1)
+
+
+def _write_shards(found: Iterator[tuple[str, str, str]], out: Path) -> dict[str, int]:
+    """Write the shards; returns the documents of each file."""
+    rows: dict[str, int] = {}
+    groups = _groups(found)
+    group = next(groups, None)
+    while group is not None:
+        name = f"{schema.DOCUMENTS}/{len(rows):05}.parquet"
+        held = count = 0
+        with (
+            atomic_path(out / name) as path,
+            pq.ParquetWriter(
+                path,
+                schema.CORPUS_SCHEMA,
+                compression="zstd",
+                compression_level=3,
+                use_dictionary=["source"],
+            ) as writer,
+        ):
+            while group is not None and held < SHARD_CHARS:
+                writer.write_table(group)
+                held += GROUP_CHARS
+                count += len(group)
+                group = next(groups, None)
+        rows[name] = count
+    return rows
+
+
+def _groups(found: Iterator[tuple[str, str, str]]) -> Iterator[pa.Table]:
+    """Row groups of GROUP_CHARS characters or a little more, wherever the tasks' cuts were."""
+    held: list[tuple[str, str, str]] = []
+    size = 0
+    for document in found:
+        held.append(document)
+        size += len(document[0])
+        if size >= GROUP_CHARS:
+            yield _table(held)
+            held, size = [], 0
+    if held:
+        yield _table(held)
+
+
+def _table(rows: list[tuple[str, str, str]]) -> pa.Table:
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return pa.table(columns, schema=schema.CORPUS_SCHEMA)
