@@ -25,11 +25,8 @@ def load(source: Path | str, *, download: bool = False) -> Dataset:
     (20614279, 3)
     """
     from wikidata5m.dataset import Dataset  # noqa: PLC0415 - `wikidata5m --help` must not load Polars
-
-    path = Path(source)
-    is_name = isinstance(source, str) and "/" not in source
-    if not is_name or (path / "manifest.json").is_file():
-        return Dataset(path)
     from wikidata5m.releases.home import load_path  # noqa: PLC0415
 
-    return Dataset(load_path(str(source), download_missing=download))
+    path, name = Path(source), str(source)
+    is_folder = isinstance(source, Path) or "/" in name or (path / "manifest.json").is_file()
+    return Dataset(path if is_folder else load_path(name, download_missing=download))

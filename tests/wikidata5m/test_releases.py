@@ -347,12 +347,16 @@ def test_load_downloads_only_when_told_to(
     assert wikidata5m.load("wikidata5m", download=True).num_entities == original.num_entities
 
 
-def test_unknown_names_get_the_closest_and_paths_stay_paths(tmp_path: Path) -> None:
+def test_unknown_names_get_the_closest_and_paths_stay_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ConfigError, match=r"did you mean 'wikidata5m'\?"):
         wikidata5m.load("wikidata5n")
     with pytest.raises(ConfigError, match="releases: wikidata5m, transductive"):
         wikidata5m.load("zzz")
-    for path in (tmp_path / "absent", str(tmp_path / "absent"), "./wikidata5m"):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "unfinished").mkdir()
+    for path in (tmp_path / "absent", str(tmp_path / "absent"), "./wikidata5m", "unfinished"):
         with pytest.raises(DatasetError, match=r"no manifest\.json"):
             wikidata5m.load(path)
 

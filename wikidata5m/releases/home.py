@@ -26,6 +26,7 @@ from wikidata5m.lines import BadLines
 from wikidata5m.manifest import Manifest, describe_source, load_manifest
 from wikidata5m.releases.catalogue import ARCHIVES as CATALOGUE
 from wikidata5m.releases.catalogue import (
+    NAMES,
     Archive,
     Kind,
     Version,
@@ -117,7 +118,13 @@ def make_dataset(
 
 
 def load_path(name: str, *, download_missing: bool = False) -> Path:
-    """The dataset folder of a release. Raises DatasetError naming the command that brings it."""
+    """The dataset folder of a release. Raises DatasetError naming the command that brings it.
+
+    A folder of that name that is no complete dataset is returned as it is, unless a release has the
+    name, as the package `wikidata5m` in a checkout does.
+    """
+    if name not in NAMES and Path(name).exists():
+        return Path(name)
     version = named(name)
     folder = dataset_folder(version)
     if (folder / schema.MANIFEST).is_file():
