@@ -32,6 +32,7 @@ ORDER = (
     "stats",
     "verify",
     "show",
+    "export",
     "bench",
     "kepler",
     "report",

@@ -68,18 +68,18 @@ def read_whole(path: Path) -> bytes:
 
 
 def read_blocks(path: Path, on_bytes: OnBytes = lambda _: None) -> Iterator[tuple[int, bytes]]:
-    """Blocks of whole lines with the number of their first line; the byte order mark left out."""
+    """Blocks of whole lines with the number of their first line; the byte order mark left out.
+
+    Where a file is cut into blocks depends on what it holds, not on how it is compressed.
+    """
     line, rest = 1, b""
     with _opened(path) as (raw, stream):
         while True:
             data = _read(path, stream)
-            if line == 1 and not rest:
-                data = data.removeprefix(BOM)
-            end = data.rfind(b"\n") + 1
-            block = rest + data[:end] if end else b""
-            rest = data[end:] if end else rest + data
-            if not data:
-                block, rest = rest, b""
+            last = len(data) < BLOCK
+            data = rest + (data.removeprefix(BOM) if line == 1 and not rest else data)
+            end = len(data) if last else data.rfind(b"\n") + 1
+            block, rest = data[:end], data[end:]
             if len(rest) > LONGEST_LINE:
                 problem = f"a line of more than {LONGEST_LINE:,} bytes"
                 where = f"line {line + block.count(NEWLINE):,}"
@@ -88,16 +88,22 @@ def read_blocks(path: Path, on_bytes: OnBytes = lambda _: None) -> Iterator[tupl
                 yield line, block
                 line += block.count(b"\n")
             on_bytes(raw.tell())
-            if not data:
+            if last:
                 return
 
 
 def _read(path: Path, stream: pa.NativeFile) -> bytes:
+    """The next BLOCK bytes; fewer at the end alone."""
+    pieces: list[bytes] = []
+    missing = BLOCK
     try:
-        return bytes(stream.read(BLOCK))
+        while missing and (piece := stream.read(missing)):
+            pieces.append(piece)
+            missing -= len(piece)
     except (OSError, pa.ArrowException) as error:
         problem = f"damaged or cut off ({str(error).splitlines()[0]})"
         raise InputError(path, problem, fix="get the file again") from None
+    return b"".join(pieces)
 
 
 @contextmanager
