@@ -15,15 +15,25 @@ import pyarrow as pa
 
 from wikidata5m.errors import InputError
 
-__all__ = ["BadLines", "LineProblem", "OnBytes", "read_blocks", "read_whole", "text_lines"]
+__all__ = [
+    "BadLines",
+    "LineProblem",
+    "OnBytes",
+    "read_blocks",
+    "read_start",
+    "read_whole",
+    "text_lines",
+]
 
 LineProblem = Literal["line_columns", "line_encoding", "line_empty_field"]
 """As in schema.DROP_MEANING."""
 OnBytes = Callable[[int], None]
 """Told how many bytes, as they are on disk, were read so far."""
 
+FOREIGN: Final = {b"\xfd7zX": "xz", b"PK\x03\x04": "zip", b"7z\xbc\xaf": "7z"}
 COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 BLOCK: Final = 32 << 20
+START: Final = 1 << 20
 LONGEST_LINE: Final = 256 << 20
 """A small compressed file may hold gigabytes of zeros; a description has kilobytes."""
 NEWLINE: Final = b"\n"
@@ -62,6 +72,12 @@ def text_lines(path: Path, line: int, block: bytes, bad: BadLines) -> Iterator[t
             yield number, text
 
 
+def read_start(path: Path) -> bytes:
+    """The first lines that the file holds, the last perhaps cut; the byte order mark left out."""
+    with _opened(path) as (_, stream):
+        return _read(path, stream, START).removeprefix(BOM)
+
+
 def read_whole(path: Path) -> bytes:
     """All that the file holds."""
     return b"".join(block for _, block in read_blocks(path))
@@ -75,7 +91,7 @@ def read_blocks(path: Path, on_bytes: OnBytes = lambda _: None) -> Iterator[tupl
     line, rest = 1, b""
     with _opened(path) as (raw, stream):
         while True:
-            data = _read(path, stream)
+            data = _read(path, stream, BLOCK)
             last = len(data) < BLOCK
             data = rest + (data.removeprefix(BOM) if line == 1 and not rest else data)
             end = len(data) if last else data.rfind(b"\n") + 1
@@ -92,10 +108,10 @@ def read_blocks(path: Path, on_bytes: OnBytes = lambda _: None) -> Iterator[tupl
                 return
 
 
-def _read(path: Path, stream: pa.NativeFile) -> bytes:
-    """The next BLOCK bytes; fewer at the end alone."""
+def _read(path: Path, stream: pa.NativeFile, size: int) -> bytes:
+    """The next `size` bytes; fewer at the end alone."""
     pieces: list[bytes] = []
-    missing = BLOCK
+    missing = size
     try:
         while missing and (piece := stream.read(missing)):
             pieces.append(piece)
@@ -116,6 +132,11 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, Any]]:
     with raw:
         start = raw.read(4)
         raw.seek(0)
+        foreign = next((name for magic, name in FOREIGN.items() if start == magic), None)
+        if foreign:
+            raise InputError(
+                path, f"a {foreign} archive", fix="unpack it, or pack it as .gz or .zst"
+            )
         codec = next((name for magic, name in COMPRESSED.items() if start.startswith(magic)), None)
         source = pa.PythonFile(raw, mode="r")
         with pa.CompressedInputStream(source, codec) if codec else source as stream:

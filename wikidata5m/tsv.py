@@ -24,7 +24,14 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from wikidata5m.errors import InputError
-from wikidata5m.lines import BadLines, LineProblem, OnBytes, read_blocks, text_lines
+from wikidata5m.lines import (
+    BadLines,
+    LineProblem,
+    OnBytes,
+    read_blocks,
+    read_start,
+    text_lines,
+)
 
 __all__ = [
     "SEPARATORS",
@@ -77,6 +84,8 @@ class TripletFiles:
     relations: pl.Series
     triplets: tuple[npt.NDArray[np.int32], ...]
     """One (N, 3) array per file, rows as they stand in it."""
+    layouts: tuple[TripletFormat, ...]
+    """How each file was read, nothing left open; that asked for where a file is empty."""
 
 
 def read_triplets(
@@ -96,10 +105,12 @@ def read_triplets(
     """
     entities, relations = _Ids(), _Ids()
     rows: list[int] = []
+    layouts: list[TripletFormat] = []
     before = 0
     for path in paths:
         rows.append(0)
-        for block in _triplet_blocks(path, layout, bad, _after(before, on_bytes)):
+        layouts.append(_detect(path, layout))
+        for block in _triplet_blocks(path, layouts[-1], bad, _after(before, on_bytes)):
             rows[-1] += block.num_rows
             entities.add(block["h"].combine_chunks(), block["t"].combine_chunks())
             relations.add(block["r"].combine_chunks())
@@ -123,6 +134,7 @@ def read_triplets(
         entities=entity_ids,
         relations=relation_ids,
         triplets=tuple(np.split(triplets_N3, np.cumsum(rows)[:-1])) if rows else (),
+        layouts=tuple(layouts),
     )
 
 
@@ -168,16 +180,13 @@ class _Ids:
 def _triplet_blocks(
     path: Path, layout: TripletFormat, bad: BadLines, on_bytes: OnBytes
 ) -> Iterator[pa.Table]:
-    """Tables of the columns h, r, t of one file."""
-    blocks = read_blocks(path, on_bytes)
-    first = next(blocks, None)
-    if first is None:
-        return
-    separator, order, header = _detect(path, first[1], layout)
-    parser = _Parser(path, separator, order, bad)
-    for line, block in itertools.chain([first], blocks):
-        if header and line == 1:
-            yield parser.parse(2, block.partition(b"\n")[2])
+    """Tables of the columns h, r, t of one file, whose layout leaves nothing open."""
+    parser = _Parser(path, layout.separator or "tab", layout.order or "hrt", bad)
+    for line, block in read_blocks(path, on_bytes):
+        if layout.header and line == 1:
+            body = block.lstrip(b"\r\n")
+            empty = block.count(b"\n") - body.count(b"\n")
+            yield parser.parse(empty + 2, body.partition(b"\n")[2])
         else:
             yield parser.parse(line, block)
 
@@ -254,17 +263,18 @@ def _fields(text: str, separator: Separator) -> list[str] | None:
     return text.split(CHARACTER[separator])
 
 
-def _detect(path: Path, block: bytes, layout: TripletFormat) -> tuple[Separator, str, bool]:
-    """Separator, order of columns, and whether the first line is a header."""
-    sample = [line for _, line in zip(range(SAMPLE_LINES), _sample_lines(block), strict=False)]
+def _detect(path: Path, layout: TripletFormat) -> TripletFormat:
+    """The layout with what it leaves open told from the file's first lines."""
+    sample = list(itertools.islice(_sample_lines(path), SAMPLE_LINES))
     if not sample:
-        return layout.separator or "tab", layout.order or "hrt", False
+        return layout
     separator = layout.separator or _detect_separator(path, sample, len(layout.order or "hrt"))
     named = _header_order(_split(sample[0], separator))
     header = layout.header
     if header is None:
         header = bool(named) or sample[0].isdecimal()
-    return separator, layout.order or (named if header else "") or "hrt", header
+    order = layout.order or (named if header else "") or "hrt"
+    return TripletFormat(separator=separator, order=order, header=header)
 
 
 def _detect_separator(path: Path, sample: list[str], columns: int) -> Separator:
@@ -306,8 +316,8 @@ def _header_order(fields: list[str]) -> str:
     return order if sorted(order.replace("-", "")) == ["h", "r", "t"] else ""
 
 
-def _sample_lines(block: bytes) -> Iterator[str]:
-    for line in block[: 1 << 20].split(b"\n"):
+def _sample_lines(path: Path) -> Iterator[str]:
+    for line in read_start(path).split(b"\n"):
         if text := line.removesuffix(b"\r").decode("utf-8", errors="replace"):
             yield text
 

@@ -95,7 +95,7 @@ def import_(
         layout = TripletFormat(separator=separator, order=order, header=header)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--order") from None
-    for role, path in [*files.triplet_files(), *files.names.items()]:
+    for role, path in files.names.items():
         log(f"{role}: {path}")
     for path in files.unknown:
         log(f"not read: {path}")

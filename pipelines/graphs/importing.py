@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -83,10 +84,7 @@ def import_graph(
     counts, notes = _tell_names(tables)
     provenance = Provenance(
         name=out.resolve().name,
-        sources=tuple(
-            describe_source(role, path)
-            for role, path in [*files.triplet_files(), *files.names.items()]
-        ),
+        sources=_sources(files, graph),
         config=asdict(config),
         counts=counts,
         # The writer reads both when the texts, the last to be counted, are written.
@@ -170,7 +168,23 @@ def _read(files: GraphFiles, config: ImportConfig, names: _Names, bad: BadLines)
             f"{len(graph.entities):,} entities by {len(graph.relations):,} relations are too many",
             fix="check --order: were heads or tails read as relations?",
         )
+    _tell_layouts(files, graph)
     return _renamed(files, graph, bad)
+
+
+def _sources(files: GraphFiles, graph: TripletFiles) -> tuple[dict[str, Any], ...]:
+    """Every file that was read; of triplets, with the layout they were read by."""
+    triplets = zip(files.triplet_files(), graph.layouts, strict=True)
+    return (
+        *(describe_source(*file) | {"layout": asdict(layout)} for file, layout in triplets),
+        *(describe_source(role, path) for role, path in files.names.items()),
+    )
+
+
+def _tell_layouts(files: GraphFiles, graph: TripletFiles) -> None:
+    for (role, path), layout in zip(files.triplet_files(), graph.layouts, strict=True):
+        header = ", a header" if layout.header else ""
+        log(f"{role}: {path} ({layout.separator}-separated, {layout.order}{header})")
 
 
 def _renamed(files: GraphFiles, graph: TripletFiles, bad: BadLines) -> TripletFiles:

@@ -6,6 +6,7 @@ import bz2
 import csv
 import gzip
 import io
+import lzma
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,7 @@ def test_blocks_parsed_at_once_equal_blocks_parsed_line_by_line(
         ("a r b\n\nb  r\ta \n\n", {}),
         ("\ufeffa\tr\tb\nb\tr\ta", {}),
         ("head,relation,tail\na,r,b\nb,r,a\n", {}),
+        ("\n\nhead,relation,tail\na,r,b\nb,r,a\n", {}),
         ("Subject\tObject\tPredicate\na\tb\tr\nb\ta\tr\n", {}),
         ("index,head,relation,tail\n0,a,r,b\n1,b,r,a\n", {}),
         ("a\tb\tr\nb\ta\tr\n", {"order": "htr"}),
@@ -110,7 +112,11 @@ def test_blocks_parsed_at_once_equal_blocks_parsed_line_by_line(
 def test_layouts_are_told_or_given(tmp_path: Path, text: str, layout: dict[str, Any]) -> None:
     path = tmp_path / "train.txt"
     path.write_bytes(text.encode())
-    assert names(read(path, **layout)) == [("a", "r", "b"), ("b", "r", "a")]
+    files = read(path, **layout)
+    assert names(files) == [("a", "r", "b"), ("b", "r", "a")]
+    # What was told reads the file alike when it is given.
+    again = read_triplets([path], files.layouts[0], BadLines())
+    assert names(again) == names(files)
 
 
 def test_a_header_like_first_line_is_data_where_the_user_says_so(tmp_path: Path) -> None:
@@ -195,6 +201,9 @@ def test_a_cut_file_is_an_error(tmp_path: Path) -> None:
     lines = "".join(f"e{i}\tr\te{i * i}\n" for i in range(1000))
     path.write_bytes(gzip.compress(lines.encode())[:-30])
     with pytest.raises(InputError, match="damaged or cut off"):
+        read(path)
+    path.write_bytes(lzma.compress(lines.encode()))
+    with pytest.raises(InputError, match="a xz archive; unpack it"):
         read(path)
     with pytest.raises(InputError, match="No such file"):
         read(tmp_path / "absent")
