@@ -135,7 +135,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, Any]]:
         foreign = next((name for magic, name in FOREIGN.items() if start == magic), None)
         if foreign:
             raise InputError(
-                path, f"a {foreign} archive", fix="unpack it, or pack it as .gz or .zst"
+                path, f"packed as {foreign}", fix="unpack it, or pack it as .gz or .zst"
             )
         codec = next((name for magic, name in COMPRESSED.items() if start.startswith(magic)), None)
         source = pa.PythonFile(raw, mode="r")

@@ -203,7 +203,7 @@ def test_a_cut_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="damaged or cut off"):
         read(path)
     path.write_bytes(lzma.compress(lines.encode()))
-    with pytest.raises(InputError, match="a xz archive; unpack it"):
+    with pytest.raises(InputError, match="packed as xz; unpack it"):
         read(path)
     with pytest.raises(InputError, match="No such file"):
         read(tmp_path / "absent")
