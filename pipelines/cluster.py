@@ -41,13 +41,13 @@ def cluster_pool(address: str, shared: Sequence[Path]) -> Iterator[Executor]:
             "start one with `dask scheduler` and give the address that it prints"
         ) from None
     with client:
-        _check_workers(client, shared)
+        check_workers(client, shared)
         try:
             yield client.get_executor(pure=False)
-        except library.KilledWorker as error:
+        except library.KilledWorker:
             raise Wikidata5MError(
-                f"cluster: {error.allowed_failures + 1} workers died over one task, most likely "
-                "for want of memory; give workers more, then run the command again with --resume"
+                "cluster: one task ended every worker that took it, most likely for want of "
+                "memory; give workers more, then run the command again with --resume"
             ) from None
 
 
@@ -58,8 +58,11 @@ async def _knock(library: Any, address: str) -> None:
     comm.abort()
 
 
-def _check_workers(client: Any, shared: Sequence[Path]) -> None:
-    """Workers that join later are taken to be like these."""
+def check_workers(client: Any, shared: Sequence[Path]) -> None:
+    """Refuse workers of another version, or that do not see `shared`.
+
+    Those that join later are taken to be like the ones that are there.
+    """
     log(f"cluster: {len(client.nthreads())} workers, {sum(client.nthreads().values())} threads")
     try:
         versions = client.run(version, PACKAGE)

@@ -162,11 +162,9 @@ def _filesystem(url: str) -> tuple[Any, str]:
     try:
         system, path = fsspec.url_to_fs(url, **(plain if url.startswith("http") else {}))
     except ImportError as error:
-        missing = "" if error.name is None else f" ({error.name} is not installed)"
-        raise MissingExtraError(
-            f"{shown(url)}: {error}{missing}; for http and https, "
-            "run pip install 'wikidata5m[remote]', or pip install -e '.[remote]' in a checkout"
-        ) from None
+        extra = "run pip install 'wikidata5m[remote]', or pip install -e '.[remote]' in a checkout"
+        fix = extra if url.startswith("http") else "install it beside wikidata5m"
+        raise MissingExtraError(f"{shown(url)}: {error}; {fix}") from None
     except ValueError as error:
         raise Wikidata5MError(f"{shown(url)}: {error}; give a path or an address") from None
     return system, path

@@ -22,9 +22,11 @@ from click.testing import CliRunner
 
 from pipelines import tasks
 from pipelines.build import WORK, BuildConfig, BuildInput, build
+from pipelines.cluster import check_workers
 from pipelines.ranges import Range, plan_ranges
 from pipelines.tasks import TableWriter, Task, perform, perform_all
 from pipelines.world import WorldConfig, write_world
+from tests.conftest import REPOSITORY
 from tests.server import serve
 from wikidata5m import load
 from wikidata5m.cli import main
@@ -291,6 +293,65 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(
         _, errors = running.communicate(timeout=PATIENCE_SECONDS)
         assert running.returncode == 0, errors
     assert load(out).manifest.files == expected
+
+
+def test_a_task_that_kills_workers_of_a_cluster_is_an_error_that_names_the_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
+    file = tmp_path / "scheduler.json"
+    found = ("--scheduler-file", str(file), "--host", "127.0.0.1", "--no-dashboard")
+    script = (
+        "import sys\n"
+        "from dataclasses import replace\n"
+        "from pathlib import Path\n"
+        "from pipelines.cluster import cluster_pool\n"
+        "from tests.pipelines.test_whole import make_tasks, perform_all, run_out_of_memory\n"
+        "(task,) = make_tasks(Path(sys.argv[2]), 1)\n"
+        "with cluster_pool(sys.argv[1], [Path(sys.argv[2])]) as executor:\n"
+        "    fatal = replace(task, run=run_out_of_memory)\n"
+        "    perform_all([fatal], executor, lambda done, note='': None)\n"
+    )
+    with (
+        dask_process("scheduler", *found, "--port", "0") as scheduler,
+        dask_process("worker", *found, "--nthreads", "1", "--no-nanny"),
+    ):
+        address = scheduler_address(file, scheduler)
+        done = subprocess.run(
+            [sys.executable, "-c", script, address, str(tmp_path)],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=REPOSITORY,
+            timeout=PATIENCE_SECONDS,
+        )
+    message = done.stderr.splitlines()[-1]
+    assert "Wikidata5MError: cluster: one task ended every worker" in message
+    assert "--resume" in message
+
+
+def test_workers_that_do_not_see_the_folders_are_refused(tmp_path: Path) -> None:
+    client = FakeClient({str(tmp_path): False})
+    with pytest.raises(Wikidata5MError, match=r"tcp://far does not see .* machines share"):
+        check_workers(client, [tmp_path])
+    client = FakeClient({str(tmp_path): True}, version="0.0.0")
+    with pytest.raises(Wikidata5MError, match=r"tcp://far has wikidata5m 0\.0\.0"):
+        check_workers(client, [tmp_path])
+
+
+class FakeClient:
+    """A client whose one worker says what it is told to."""
+
+    def __init__(self, seen: dict[str, bool], version: str = "") -> None:
+        self.seen, self.version = seen, version
+
+    def nthreads(self) -> dict[str, int]:
+        return {"tcp://far": 1}
+
+    def run(self, function: Callable[[str], object], argument: str) -> dict[str, object]:
+        if argument in self.seen:
+            return {"tcp://far": self.seen[argument]}
+        return {"tcp://far": self.version or function(argument)}
 
 
 def test_a_cluster_that_is_not_there_is_an_error(world: Path, tmp_path: Path) -> None:
