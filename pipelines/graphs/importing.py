@@ -8,13 +8,14 @@ and declared in the manifest. Imports layout, names and the package wikidata5m.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from pipelines.graphs.layout import GraphFiles, Role
 from pipelines.graphs.names import (
@@ -32,10 +33,10 @@ from wikidata5m.errors import InputError
 from wikidata5m.files import claim_output
 from wikidata5m.lines import BadLines
 from wikidata5m.manifest import Manifest, describe_source
-from wikidata5m.schema import PARTS, Part, Setting, Support
+from wikidata5m.schema import CLASSIFICATION_SCHEMA, PARTS, Part, Setting, Support
 from wikidata5m.splits import Split, departures, uncovered
 from wikidata5m.tsv import TripletFiles, TripletFormat, read_triplets, sort_ids
-from wikidata5m.writer import Provenance, Tables, write_dataset
+from wikidata5m.writer import Provenance, Tables, as_table, write_dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ def import_graph(
     bad = BadLines(config.max_errors)
     names = _Names(files, bad)
     graph = _read(files, config, names, bad)
-    whole_N3, splits, drops = _arrange(files, graph)
+    whole_N3, splits, negatives, drops = _arrange(files, graph)
     sizes = (len(graph.entities), len(graph.relations))
     declared: dict[str, int] = {}
     for setting, split in splits.items():
@@ -82,6 +83,7 @@ def import_graph(
         descriptions=_count_texts(texts, names, drops, declared),
     )
     counts, notes = _tell_names(tables)
+    notes += _missing_parts(files)
     provenance = Provenance(
         name=out.resolve().name,
         sources=_sources(files, graph),
@@ -92,7 +94,8 @@ def import_graph(
         departures=declared,
         notes=notes,
     )
-    return write_dataset(out, tables, splits, provenance)
+    labelled = _label(splits, negatives)
+    return write_dataset(out, tables, splits, provenance, classification=labelled)
 
 
 class _Names:
@@ -207,9 +210,13 @@ def _renamed(files: GraphFiles, graph: TripletFiles, bad: BadLines) -> TripletFi
 
 def _arrange(
     files: GraphFiles, graph: TripletFiles
-) -> tuple[Triplets, dict[Setting, Split], dict[str, int]]:
-    """All triplets, sorted and unique; the splits, sorted, with what they repeat; drops."""
-    read = list(graph.triplets)
+) -> tuple[Triplets, dict[Setting, Split], dict[Part, Triplets], dict[str, int]]:
+    """All triplets, sorted and unique; the splits, sorted, with what they repeat; false triplets;
+    drops.
+    """
+    true = len(graph.triplets) - len(files.negatives)
+    read = list(graph.triplets[:true])
+    negatives = dict(zip(files.negatives, graph.triplets[true:], strict=True))
     drops: dict[str, int] = {}
     if files.whole:
         repeated = len(read[0]) - len(_sorted(read[0], unique=True))
@@ -222,7 +229,34 @@ def _arrange(
         for part in PARTS:
             held.setdefault(part, np.zeros((0, 3), dtype=np.int32))
         splits[setting] = held
-    return whole_N3, splits, drops
+    return whole_N3, splits, negatives, drops
+
+
+def _label(
+    splits: Mapping[Setting, Split], negatives: Mapping[Part, Triplets]
+) -> dict[Part, pa.Table]:
+    """The true triplets of each part that has false ones, then those."""
+    if not splits:
+        return {}
+    split = next(iter(splits.values()))
+    tables: dict[Part, pa.Table] = {}
+    for part, false_N3 in negatives.items():
+        table = as_table(np.concatenate([split[part], false_N3]))
+        label_N = pa.array(np.arange(len(table)) < len(split[part]))
+        tables[part] = table.append_column(CLASSIFICATION_SCHEMA.field("label"), label_N)
+    return tables
+
+
+def _missing_parts(files: GraphFiles) -> tuple[str, ...]:
+    notes = tuple(
+        f"{setting}: the source has no {part} part, so it is empty"
+        for setting, parts in files.splits.items()
+        for part in PARTS
+        if part not in parts
+    )
+    for note in notes:
+        log(note)
+    return notes
 
 
 def _sorted(triplets_N3: Triplets, *, unique: bool = False) -> Triplets:

@@ -1,15 +1,18 @@
 """Which file of a graph is what, told by the names that are in use. Imports errors and schema.
 
-train, valid | dev | val | validation, test      one split; alone or behind a prefix that may
-name the setting (wikidata5m_inductive_train)
-train, inference, inference_{validation,test}    ILPC: inductive, the inference graph is support
-NAME_all_triplet, or a file that is alone        the whole graph
-NAME_text, entity2text, entity2textlong          texts of entities
-NAME_entity, entities, entity2label, ...         names of entities
-NAME_relation, relations, relation2text, ...     names of relations
-train2id, valid2id, test2id                      OpenKE: integers in the order head, tail,
-relation, behind a line with their number
-entity2id, entity_ids, relation2id, ...          what the integers of the triplets stand for
+    train, valid | dev | val | validation, test    one split; alone or behind a prefix that may name
+                                                   the setting (wikidata5m_inductive_train)
+    train, inference, inference_{validation,test}  ILPC: the inference graph is an inductive support
+    valid_negatives, test_negatives                CoDEx: false triplets beside those of the part
+    NAME_all_triplet, or a file that is alone      the whole graph
+    NAME_text, entity2text, entity2textlong        texts of entities
+    NAME_entity, entities, entity2label, ...       names of entities
+    NAME_relation, relations, relation2text, ...   names of relations
+    train2id, valid2id, test2id                    OpenKE: integers in the order head, tail,
+                                                   relation, behind a line with their number
+    entity2id, entity_ids, relation2id, ...        what the integers of the triplets stand for
+
+Endings and compression do not matter.
 """
 
 from __future__ import annotations
@@ -52,6 +55,7 @@ _PART: Final = re.compile(
     rf"(?:(?P<setting>{'|'.join(sorted(SETTING_WORD, key=len, reverse=True))})[_-])?"
     rf"(?P<part>{'|'.join(PART_WORD)})(?:2id)?"
 )
+_NEGATIVES: Final = re.compile(r"(.*[_-])?(?P<part>valid|test)_negatives?")
 ROLE: Final[dict[Role, re.Pattern[str]]] = {
     "entity_label": re.compile(r"(.*_)?entity|entities|entity(2|_)?(labels?|names?|wikidata)"),
     "relation_label": re.compile(r"(.*_)?relation|relations|relation(2|_)?(text|labels?|names?)"),
@@ -70,6 +74,8 @@ class GraphFiles:
     splits: dict[Setting, Parts] = field(default_factory=dict)
     whole: Path | None = None
     """All triplets, or some that no part holds."""
+    negatives: dict[Part, Path] = field(default_factory=dict)
+    """False triplets to tell from those of a part."""
     names: dict[Role, Path] = field(default_factory=dict)
     unknown: tuple[Path, ...] = ()
     """Files of a folder that are none of these, and are not read."""
@@ -80,12 +86,15 @@ class GraphFiles:
         return "htr" if any("2id" in path.name for _, path in self.triplet_files()) else None
 
     def triplet_files(self) -> list[tuple[str, Path]]:
-        """Role and path of each triplet file, whole first."""
-        whole = [("triplets", self.whole)] if self.whole else []
-        return whole + [
-            (f"{setting}_{part}", path)
-            for setting, parts in self.splits.items()
-            for part, path in parts.items()
+        """Role and path of each triplet file: whole first, negatives last."""
+        return [
+            *([("triplets", self.whole)] if self.whole else []),
+            *(
+                (f"{setting}_{part}", path)
+                for setting, parts in self.splits.items()
+                for part, path in parts.items()
+            ),
+            *((f"{part}_negatives", path) for part, path in self.negatives.items()),
         ]
 
 
@@ -128,6 +137,7 @@ def _sort_out(paths: Sequence[Path], setting: Setting | None) -> GraphFiles:
     splits: dict[Setting, Parts] = {}
     whole: Path | None = None
     names: dict[Role, Path] = {}
+    negatives: dict[Part, Path] = {}
     unknown: list[Path] = []
     long_texts = any(stem == "entity2textlong" for stem in by_stem.values())
     for path, stem in by_stem.items():
@@ -140,6 +150,10 @@ def _sort_out(paths: Sequence[Path], setting: Setting | None) -> GraphFiles:
         elif re.fullmatch(r"(.*_)?all_triplets?|triplets|triples|graph", stem):
             _once(whole, path)
             whole = path
+        elif false := _NEGATIVES.fullmatch(stem):
+            part: Part = "valid" if false["part"] == "valid" else "test"
+            _once(negatives.get(part), path)
+            negatives[part] = path
         elif role:
             _once(names.get(role), path)
             names[role] = path
@@ -148,7 +162,9 @@ def _sort_out(paths: Sequence[Path], setting: Setting | None) -> GraphFiles:
     splits = {each: order_parts(parts) for each, parts in splits.items()}
     if set(splits) == {setting or "transductive"} and set(next(iter(splits.values()))) == {"train"}:
         whole = whole or splits.popitem()[1]["train"]
-    return GraphFiles(splits=splits, whole=whole, names=names, unknown=tuple(unknown))
+    return GraphFiles(
+        splits=splits, whole=whole, negatives=negatives, names=names, unknown=tuple(unknown)
+    )
 
 
 def _stem(path: Path) -> str:

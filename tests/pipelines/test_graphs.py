@@ -6,6 +6,7 @@ import bz2
 import gzip
 from pathlib import Path
 
+import polars as pl
 import pytest
 import ujson
 from click.testing import CliRunner, Result
@@ -177,6 +178,26 @@ def test_files_of_any_name_are_parts_by_option(tmp_path: Path) -> None:
     assert dataset.settings == ("inductive",)
     assert rows(dataset, "inductive", "support") == [("c", "r", "d")]
     assert dataset.manifest.departures["inductive_valid_shared_entity"] == 1
+
+
+def test_negatives_become_a_classification_set(tmp_path: Path) -> None:
+    false = [("b", "r", "b"), ("a", "s", "b")]
+    for name, content in (("train", TRAIN), ("test", TEST), ("test_negatives", false)):
+        write(tmp_path / "codex" / f"{name}.txt", content)
+    dataset = imported(tmp_path / "data", tmp_path / "codex")
+    table = pl.read_parquet(dataset.path / "classification" / "test.parquet")
+    assert named(dataset, [list(row) for row in table.drop("label").rows()]) == [*TEST, *false]
+    assert table["label"].to_list() == [True, False, False]
+    assert not set(false) & set(named(dataset, dataset.triplets().tolist()))
+    assert (
+        dataset.manifest.notes[-1] == "transductive: the source has no valid part, so it is empty"
+    )
+    result = CliRunner().invoke(
+        main, ["export", str(dataset.path), "--format", "tsv", "--out", str(tmp_path / "tsv")]
+    )
+    assert result.exit_code == 0, result.output
+    again = imported(tmp_path / "again", tmp_path / "tsv")
+    assert again.manifest.dataset_hash == dataset.manifest.dataset_hash
 
 
 @pytest.mark.parametrize("name", ["triples.csv", "train.csv", "anything.csv.bz2"])

@@ -122,6 +122,13 @@ def whole_frames(dataset: Dataset) -> Iterator[pl.DataFrame]:
         yield _named(dataset, whole_N3[start : start + BATCH])
 
 
+def labelled_frame(dataset: Dataset, part: Part) -> pl.DataFrame:
+    """A classification set: head, relation and tail as ids, and the label."""
+    name = schema.classification_file(part)
+    label = pl.read_parquet(dataset.path / name, columns=["label"], glob=False)
+    return pl.concat([_named(dataset, dataset.read_triplets(name)), label], how="horizontal")
+
+
 def text_frames(dataset: Dataset) -> Iterator[pl.DataFrame]:
     """The descriptions as frames of (entity, text), in the order they are stored."""
     for name in sorted(dataset.manifest.files):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import polars as pl
 import pyarrow as pa
 import yaml
 
@@ -63,7 +62,7 @@ def _splits(dataset: Dataset, choice: Choice) -> Configs:
             f"classification/{SPLIT_NAME[part]}.parquet",
             dataset.manifest.files[schema.classification_file(part)].rows,
             LABELLED,
-            _labelled(dataset, part),
+            [files.labelled_frame(dataset, part)],
         )
         for part in held
         if schema.classification_file(part) in dataset.manifest.files
@@ -92,19 +91,6 @@ def _tables(dataset: Dataset) -> Configs:
         for name, job in jobs.items()
         if name != "descriptions" or counts["descriptions"]
     }
-
-
-def _labelled(dataset: Dataset, part: Part) -> Iterator[pl.DataFrame]:
-    read = pl.read_parquet(dataset.path / schema.classification_file(part), glob=False)
-    entities, relations = dataset.entities["entity"], dataset.relations["relation"]
-    yield pl.DataFrame(
-        {
-            "head": entities.gather(read["head"]),
-            "relation": relations.gather(read["relation"]),
-            "tail": entities.gather(read["tail"]),
-            "label": read["label"],
-        }
-    )
 
 
 def _card(dataset: Dataset, choice: Choice, configs: Configs) -> str:

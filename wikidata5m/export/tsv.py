@@ -1,11 +1,15 @@
-"""The files of the 2021 release, for any dataset. Imports files.
+"""The files of the 2021 release, for any dataset. Imports files and schema.
 
-wikidata5m_SETTING_PART.txt   head⇥relation⇥tail
-wikidata5m_all_triplet.txt    the same, all triplets
-wikidata5m_text.txt           entity⇥description
-wikidata5m_entity.txt         entity⇥alias⇥alias…, the label first
-wikidata5m_relation.txt       relation⇥alias⇥alias…
-wikidata5m_relation_text.txt  relation⇥description; the release had none
+    wikidata5m_SETTING_PART.txt    head⇥relation⇥tail
+    wikidata5m_all_triplet.txt     the same, all triplets
+    wikidata5m_text.txt            entity⇥description
+    wikidata5m_entity.txt          entity⇥alias⇥alias…, the label first
+    wikidata5m_relation.txt        relation⇥alias⇥alias…
+
+Beside them, where the dataset has such, what the release did not have:
+
+    wikidata5m_SETTING_support.txt, wikidata5m_relation_text.txt (relation⇥description),
+    wikidata5m_PART_negatives.txt (the false triplets of a classification set)
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from wikidata5m import schema
 from wikidata5m.dataset import Dataset
 from wikidata5m.export import files
 from wikidata5m.export.files import Choice, ExportFile, text_file
@@ -40,6 +45,7 @@ def export(dataset: Dataset, choice: Choice) -> list[ExportFile]:
         text_file(f"{PREFIX}_text.txt", counts["descriptions"], _texts(dataset, choice)),
         *alias_files(dataset, choice, f"{PREFIX}_"),
         *_relation_texts(dataset, choice),
+        *_negatives(dataset),
     ]
 
 
@@ -67,6 +73,15 @@ def _relation_texts(dataset: Dataset, choice: Choice) -> list[ExportFile]:
         return []
     frame = files.flatten(described, "description", choice).select("relation", "description")
     return [text_file(f"{PREFIX}_relation_text.txt", frame.height, [frame])]
+
+
+def _negatives(dataset: Dataset) -> list[ExportFile]:
+    listed = []
+    for part in ("valid", "test"):
+        if schema.classification_file(part) in dataset.manifest.files:
+            frame = files.labelled_frame(dataset, part).filter(~pl.col("label")).drop("label")
+            listed.append(text_file(f"{PREFIX}_{part}_negatives.txt", frame.height, [frame]))
+    return listed
 
 
 def _texts(dataset: Dataset, choice: Choice) -> Iterator[pl.DataFrame]:
