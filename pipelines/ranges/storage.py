@@ -25,6 +25,8 @@ Read = Callable[[int], bytes]
 
 ATTEMPTS: Final = 4
 FIRST_PAUSE_SECONDS: Final = 0.5
+FIRST_BYTES: Final = 1 << 14
+MOST_BYTES: Final = 4 << 20
 
 
 def locate(text: str) -> Location:
@@ -106,16 +108,35 @@ def reading(location: Location, start: int = 0) -> Iterator[Read]:
 
 
 class _Remote:
-    """A remote file read in order, reopened where it was when a request fails."""
+    """A remote file read in order, reopened where it was when a request fails.
+
+    Requests grow from FIRST_BYTES to MOST_BYTES, so that a look at a few bytes costs little and a
+    long pass few requests.
+    """
 
     def __init__(self, url: str, start: int) -> None:
         self._url, self._position, self._size = url, start, size_of(url)
         self._stream: BinaryIO | None = None
+        self._data, self._used = b"", 0
+        self._step = FIRST_BYTES
 
     def read(self, count: int) -> bytes:
-        wanted = min(count, self._size - self._position)
+        if self._used == len(self._data):
+            self._data, self._used = self._fetch(), 0
+        data = self._data[self._used : self._used + count]
+        self._used += len(data)
+        return data
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _fetch(self) -> bytes:
+        wanted = min(self._step, self._size - self._position)
         if wanted <= 0:
             return b""
+        self._step = min(2 * self._step, MOST_BYTES)
         for attempt in range(ATTEMPTS):
             try:
                 data = self._request(wanted)
@@ -137,15 +158,10 @@ class _Remote:
             fix="check the connection, then run the command again with --resume",
         )
 
-    def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
-
     def _request(self, count: int) -> bytes:
         if self._stream is None:
             system, path = _filesystem(self._url)
-            self._stream = system.open(path, "rb")
+            self._stream = system.open(path, "rb", cache_type="none")
             self._stream.seek(self._position)
         return self._stream.read(count)
 

@@ -19,6 +19,8 @@ class Seen:
 
     stages: dict[str, float]
     peak_mb: float
+    extract_mb: float
+    """As long as the first stage lasted."""
 
 
 def run_watched(command: list[str]) -> Seen:
@@ -31,12 +33,14 @@ def run_watched(command: list[str]) -> Seen:
     watcher = threading.Thread(target=_watch, args=(running.pid, peak, done))
     watcher.start()
     stages: dict[str, float] = {}
+    extract_mb = 0.0
     stage, began = "extract", time.monotonic()
     assert running.stderr is not None
     for line in running.stderr:
         name = line.partition(":")[0]
         if name in ("align", "split"):
             now = time.monotonic()
+            extract_mb = peak[0] if stage == "extract" else extract_mb
             stages[stage] = now - began
             stage, began = name, now
     stages["split and write" if stage == "split" else stage] = time.monotonic() - began
@@ -45,7 +49,7 @@ def run_watched(command: list[str]) -> Seen:
     watcher.join()
     if code:
         raise subprocess.CalledProcessError(code, command)
-    return Seen(stages, peak[0])
+    return Seen(stages, peak[0], extract_mb)
 
 
 def _watch(root: int, peak: list[float], done: threading.Event) -> None:

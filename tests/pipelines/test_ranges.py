@@ -324,6 +324,16 @@ def test_a_remote_file_reads_as_a_local_one(server: Server, name: str) -> None:
     assert all(asked.startswith("bytes=") for asked in server.ranges(f"/{name}"))
 
 
+def test_a_look_at_a_remote_file_costs_little_and_a_pass_few_requests(server: Server) -> None:
+    url = server.put("/long.json", bytes(9 << 20))
+    with storage.reading(url, 5) as read:
+        assert len(read(10)) == 10
+        assert server.ranges("/long.json") == [f"bytes=5-{5 + storage.FIRST_BYTES - 1}"]
+        while read(1 << 16):
+            pass
+    assert len(server.ranges("/long.json")) < 15
+
+
 def test_what_a_server_says_of_a_file_stands_in_its_record(server: Server) -> None:
     url = server.put("/dump.json", b"{}\n", etag='"v7"')
     secret = url.replace("http://", "http://user:password@") + "?token=5"
