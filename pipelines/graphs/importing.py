@@ -30,7 +30,7 @@ from pipelines.graphs.names import (
 from wikidata5m.console import log, progress
 from wikidata5m.dataset import Triplets
 from wikidata5m.errors import InputError
-from wikidata5m.files import claim_output
+from wikidata5m.files import atomic_path, claim_output
 from wikidata5m.lines import BadLines
 from wikidata5m.manifest import Manifest, describe_source
 from wikidata5m.schema import CLASSIFICATION_SCHEMA, PARTS, Part, Setting, Support
@@ -71,9 +71,6 @@ def import_graph(
         lost, _ = uncovered(split, whole_N3, sizes)
         drops |= {f"{setting}_border": lost} if lost else {}
     drops |= names.unknown(graph)
-    # What is to be replaced goes when nothing in the files can fail any more, but for the texts.
-    inputs = [path for _, path in files.triplet_files()] + list(files.names.values())
-    claim_output(out, overwrite=overwrite, inputs=inputs)
     texts = Descriptions(graph.entities)
     tables = Tables(
         entities=entity_table(graph.entities, names.entities),
@@ -94,8 +91,14 @@ def import_graph(
         departures=declared,
         notes=notes,
     )
-    labelled = _label(splits, negatives)
-    return write_dataset(out, tables, splits, provenance, classification=labelled)
+    with atomic_path(out) as folder:
+        folder.mkdir()
+        labelled = _label(splits, negatives)
+        manifest = write_dataset(folder, tables, splits, provenance, classification=labelled)
+        # What is to be replaced goes when nothing can fail any more.
+        inputs = [path for _, path in files.triplet_files()] + list(files.names.values())
+        claim_output(out, overwrite=overwrite, inputs=inputs)
+    return manifest
 
 
 class _Names:

@@ -306,6 +306,15 @@ def test_bad_lines_are_errors_or_counted(tmp_path: Path) -> None:
     options = ("--max-errors", 1, "--overwrite")
     dataset = imported(tmp_path / "data", tmp_path / "graph.tsv", *options)
     assert dataset.manifest.drops == {"line_empty_field": 1}
+    # A failure leaves what was there, even when it comes as late as the texts.
+    (tmp_path / "texts.tsv").write_text("a\tone\nno tab")
+    texts = ("--text", tmp_path / "texts.tsv", "--max-errors", 1, "--overwrite")
+    assert (
+        "line 2: no id and tab"
+        in run(tmp_path / "graph.tsv", "--out", tmp_path / "data", *texts).stderr
+    )
+    assert verify(dataset) == []
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_what_cannot_be_imported_says_why(tmp_path: Path) -> None:
