@@ -25,6 +25,7 @@ ORDER = (
     "download",
     "dumps",
     "world",
+    "synthetic",
     "build",
     "import",
     "corpus",
