@@ -93,6 +93,18 @@ def test_a_release_comes_back_as_the_dataset_that_it_was(
     assert not (tmp_path / "out" / home.WORK).exists()
 
 
+def test_what_export_writes_as_a_release_is_read_as_one(
+    tmp_path: Path, original: Dataset, members: Members
+) -> None:
+    out = tmp_path / "exported"
+    command = ["export", str(original.path), "--format", "tsv", "--out", str(out)]
+    assert CliRunner().invoke(main, command, catch_exceptions=False).exit_code == 0
+    read_release(Source(folder=out), tmp_path / "again")
+    exported, shuffled = Dataset(tmp_path / "again"), read(tmp_path, members)
+    for name in (schema.ENTITIES, schema.RELATIONS, schema.TRIPLETS):
+        assert exported.manifest.files[name] == shuffled.manifest.files[name]
+
+
 @pytest.mark.parametrize("rows", [1, 7])
 def test_texts_go_through_many_buckets_in_order(
     tmp_path: Path,
