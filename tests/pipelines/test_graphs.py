@@ -17,6 +17,7 @@ from pipelines.graphs.layout import find_files
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import InputError
+from wikidata5m.export.run import export_dataset
 from wikidata5m.schema import PARTS, Part, Setting, Support
 from wikidata5m.verify import verify
 
@@ -198,6 +199,9 @@ def test_negatives_become_a_classification_set(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     again = imported(tmp_path / "again", tmp_path / "tsv")
     assert again.manifest.dataset_hash == dataset.manifest.dataset_hash
+    export_dataset(dataset, tmp_path / "hf", "hf")
+    labelled = pl.read_parquet(tmp_path / "hf" / "classification" / "test.parquet")
+    assert labelled.rows() == [(*row, row in TEST) for row in [*TEST, *false]]
 
 
 @pytest.mark.parametrize("name", ["triples.csv", "train.csv", "anything.csv.bz2"])

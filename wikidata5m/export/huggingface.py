@@ -121,7 +121,9 @@ def _provenance(dataset: Dataset) -> Iterator[str]:
     yield "## Where it comes from"
     yield f"Made {manifest.created} by wikidata5m {manifest.software['wikidata5m']}."
     sources = [
-        (s["role"], str(s["path"]).rpartition("/")[2], s["sha256"]) for s in manifest.sources
+        # Another dataset and a URL have no SHA-256 of their own.
+        (one["role"], str(one.get("path", "")).rpartition("/")[2], one.get("sha256") or "")
+        for one in manifest.sources
     ]
     if sources:
         yield table(["source", "file", "SHA-256"], sources)
@@ -141,8 +143,9 @@ def _metadata(dataset: Dataset, choice: Choice, configs: Configs) -> dict[str, A
     roles = {source["role"] for source in dataset.manifest.sources}
     wikimedia = "release" in roles or roles >= {"wikidata", "wikipedia"}
     licence = choice.license or (WIKIMEDIA if wikimedia else ("unknown",))
-    stated = "en" if "release" in roles else dataset.manifest.config.get("language")
-    language = choice.language or ((stated,) if isinstance(stated, str) else ())
+    language = choice.language or _language(dataset.manifest.config)
+    if "release" in roles:
+        language = language or ("en",)
     return {
         "pretty_name": dataset.manifest.name,
         "license": list(licence),
@@ -159,6 +162,15 @@ def _metadata(dataset: Dataset, choice: Choice, configs: Configs) -> dict[str, A
             for i, (name, held) in enumerate(configs.items())
         ],
     }
+
+
+def _language(config: dict[str, Any]) -> tuple[str, ...]:
+    """The language of a build, also of one that was split anew."""
+    stated = config.get("language")
+    if isinstance(stated, str):
+        return (stated,)
+    origin = config.get("dataset")
+    return _language(origin) if isinstance(origin, dict) else ()
 
 
 def _size(rows: int) -> str:
