@@ -129,11 +129,14 @@ def build(
     task_bytes = _plan(work / PLAN, source, config)
     with _workers(source, work) as executor:
         hashed = [
-            executor.submit(describe, role, dump, hashed=config.limit is None)
+            executor.submit(describe, role, _absolute(dump), hashed=config.limit is None)
             for role, dump in source.dumps
         ]
         _extract(_tasks(source, work, config, task_bytes), executor)
-        sources = tuple(future.result() for future in hashed)
+        sources = tuple(
+            future.result() | {"path": shown(dump)}
+            for future, (_, dump) in zip(hashed, source.dumps, strict=True)
+        )
     log("align: items with pages")
     aligned = align(work, config.min_words)
     for note in aligned.notes:
@@ -254,13 +257,18 @@ def _tasks(source: BuildInput, work: Path, config: BuildConfig, task_bytes: int)
 def _ranges(
     dump: Location, index: Location | None, config: BuildConfig, task_bytes: int
 ) -> list[Range]:
-    """The ranges of a dump, or of what a trial reads of it; paths such that any folder will do."""
-    place = dump.absolute() if isinstance(dump, Path) else dump
+    """The ranges of a dump, or of what a trial reads of it."""
+    place = _absolute(dump)
     target = task_bytes if is_packed(dump) else task_bytes * PLAIN_FACTOR
     limit = None if config.limit is None else config.limit * 1_000_000
     if index is None:
         return plan_ranges(place, target, limit=limit)
     return plan_indexed_ranges(place, target, index, limit=limit)
+
+
+def _absolute(dump: Location) -> Location:
+    """The dump as a worker in any folder finds it."""
+    return dump.absolute() if isinstance(dump, Path) else dump
 
 
 def _extract(tasks: list[Task], executor: Executor) -> None:

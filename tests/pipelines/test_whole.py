@@ -254,11 +254,11 @@ def test_a_worker_that_dies_is_an_error_that_names_the_fix(tmp_path: Path) -> No
 
 
 @contextmanager
-def dask_process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def dask_process(*arguments: str, cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
     """A part of a Dask cluster, ended with the block."""
     command = [sys.executable, "-m", f"distributed.cli.dask_{arguments[0]}", *arguments[1:]]
     running = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, cwd=cwd
     )
     try:
         yield running
@@ -282,11 +282,13 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(
     local = ("--host", "127.0.0.1")
     with (
         dask_process("scheduler", *found, *local, "--port", "0", "--no-dashboard") as scheduler,
-        dask_process(*worker, *place, *local) as doomed,
-        dask_process(*worker, *place, *local),
+        dask_process(*worker, *place, *local, cwd=tmp_path) as doomed,
+        dask_process(*worker, *place, *local, cwd=tmp_path),
     ):
         address = scheduler_address(file, scheduler)
-        running = start_build(world, out, cluster=address, range_bytes=RANGE_BYTES)
+        # The workers stand in another folder, from which this path leads nowhere.
+        near = Path(os.path.relpath(world))
+        running = start_build(near, out, cluster=address, range_bytes=RANGE_BYTES)
         wait_until(lambda: finished(out) >= 8, running)
         assert running.poll() is None, running.communicate()
         doomed.kill()
