@@ -290,6 +290,22 @@ def test_an_interrupted_reading_goes_on_and_a_finished_one_is_left(
     assert verify(first) == []
     again = read(tmp_path, {}, resume=True)
     assert again.manifest == first.manifest
+    other = Source(folder=tmp_path / "release", version="v1-libkge")
+    with pytest.raises(OutputExistsError, match="holds wikidata5m-v3, not v1-libkge"):
+        read_release(other, tmp_path / "out", resume=True)
+
+
+def test_a_resume_takes_nothing_from_another_archive(
+    tmp_path: Path, members: Members, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = dict(members)
+    changed["wikidata5m_transductive_test.txt"] += b"Q1000\tP17\tQ1001\n"
+    with monkeypatch.context() as patch:
+        patch.setattr("wikidata5m.releases.reader.write_dataset", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            read(tmp_path, archives(members))
+    resumed = read(tmp_path, archives(changed), resume=True)
+    assert ("Q1000", "P17", "Q1001") in named_triplets(resumed, "transductive", "test")
 
 
 # Downloading and loading by name

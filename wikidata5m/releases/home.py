@@ -20,8 +20,8 @@ import platformdirs
 from wikidata5m import schema
 from wikidata5m.console import log
 from wikidata5m.download import Patience, Receipt, fetch
-from wikidata5m.errors import DatasetError, InputError
-from wikidata5m.files import claim_output
+from wikidata5m.errors import DatasetError, InputError, OutputExistsError
+from wikidata5m.files import claim_output, sha256
 from wikidata5m.lines import BadLines
 from wikidata5m.manifest import Manifest, describe_source, load_manifest
 from wikidata5m.releases.catalogue import ARCHIVES as CATALOGUE
@@ -103,8 +103,13 @@ def make_dataset(
     """
     target = out or dataset_folder(source.version)
     if resume and (target / schema.MANIFEST).is_file():
+        manifest = load_manifest(target)
+        if manifest.config != {"release": source.version}:
+            raise OutputExistsError(
+                f"{target}: holds {manifest.name}, not {source.version}; name another folder"
+            )
         log(f"{target}: complete already")
-        return load_manifest(target)
+        return manifest
     inputs = [source.folder] if source.folder else []
     claim_output(target, resume=resume, overwrite=overwrite, marker=WORK, inputs=inputs)
     work = target / WORK
@@ -144,7 +149,7 @@ def locate(found: Mapping[Kind, Path], version: Version, work: Path) -> ReleaseF
     for setting in SPLITS:
         if setting in found:
             # The members of a split's archive are in the order of the parts.
-            paths = _members(found[setting], archive(setting, version), work / setting)
+            paths = _members(found[setting], archive(setting, version), work)
             triplets[setting] = dict(zip(PARTS, paths, strict=True))
     alias = found.get("alias")
     names = _members(alias, archive("alias", version), work) if alias else (None, None)
@@ -194,10 +199,10 @@ def _find(folder: Path, wanted: Archive) -> Path | None:
 
 
 def _members(place: Path, wanted: Archive, work: Path) -> Sequence[Path]:
-    """Where each member is; an archive's are unpacked once and found again by a resume."""
-    folder = place if place.is_dir() else work
+    """Where each member is; those of the same archive are found again by a resume."""
+    folder = place if place.is_dir() else work / sha256(place)
     paths = [folder / name for name in wanted.members]
-    if place.is_file() and not all(path.is_file() for path in paths):
+    if not all(path.is_file() for path in paths):
         log(f"unpack: {place.name}")
-        unpack(place, work, wanted.members)
+        unpack(place, folder, wanted.members)
     return paths
