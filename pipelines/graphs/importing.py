@@ -8,6 +8,7 @@ and declared in the manifest. Imports layout, names and the package wikidata5m.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -63,6 +64,7 @@ def import_graph(
     bad = BadLines(config.max_errors)
     names = _Names(files, bad)
     graph = _read(files, config, names, bad)
+    log(f"{sum(map(len, graph.triplets)):,} triplets: sort, see what the parts break, write")
     whole_N3, splits, negatives, drops = _arrange(files, graph)
     sizes = (len(graph.entities), len(graph.relations))
     declared: dict[str, int] = {}
@@ -70,8 +72,8 @@ def import_graph(
         declared |= departures(setting, split, whole_N3, *sizes)
         lost, _ = uncovered(split, whole_N3, sizes)
         drops |= {f"{setting}_border": lost} if lost else {}
-    drops |= names.unknown(graph)
     texts = Descriptions(graph.entities)
+    texts.drops += names.unused(graph)
     tables = Tables(
         entities=entity_table(graph.entities, names.entities),
         relations=relation_table(graph.relations, names.relations, names.described),
@@ -120,7 +122,7 @@ class _Names:
         if "entity_text" in self.files.names:
             yield from self._texts("entity_text")
         else:
-            yield self.entities.select("id", "text")
+            yield self.entities.select("id", "text").filter(pl.col("text") != "")
 
     def all_ids(self) -> tuple[list[pl.Series], list[pl.Series]]:
         """The ids of entities and of relations that the files name."""
@@ -129,14 +131,18 @@ class _Names:
         entities = [self.entities["id"], *(frame["id"] for frame in texts)]
         return entities, [self.relations["id"], self.described["id"]]
 
-    def unknown(self, graph: TripletFiles) -> dict[str, int]:
-        """How many lines name an id that the graph lacks."""
-        named = ((self.entities, graph.entities), (self.relations, graph.relations))
-        count = sum(
-            frame.join(pl.DataFrame({"id": ids}), on="id", how="anti").height
-            for frame, ids in named
-        )
-        return {"name_of_unknown_id": count} if count else {}
+    def unused(self, graph: TripletFiles) -> Counter[str]:
+        """Lines of ids that the graph lacks, and of ids that have one already."""
+        drops = Counter[str]()
+        for frame, ids, unknown, repeated in (
+            (self.entities, graph.entities, "name_of_unknown_id", "repeated_names"),
+            (self.relations, graph.relations, "name_of_unknown_id", "repeated_names"),
+            (self.described, graph.relations, "text_of_unknown_id", "repeated_text"),
+        ):
+            known = frame.join(pl.DataFrame({"id": ids}), on="id", how="semi")
+            drops[unknown] += frame.height - known.height
+            drops[repeated] += known.height - known["id"].n_unique()
+        return drops
 
     def _labels(self, role: Role) -> pl.DataFrame:
         path = self.files.names.get(role)

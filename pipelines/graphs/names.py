@@ -51,7 +51,7 @@ def read_labels(path: Path, bad: BadLines) -> pl.DataFrame:
 def read_texts(path: Path, bad: BadLines, on_bytes: OnBytes) -> Iterator[pl.DataFrame]:
     """Texts by id, frames of (id, text), block by block."""
     if _is_json(path):
-        yield _read_json(path, plain="text").select("id", "text")
+        yield _read_json(path, plain="text").select("id", "text").filter(pl.col("text") != "")
     else:
         yield from read_pairs(path, bad, on_bytes)
 
@@ -139,11 +139,12 @@ class Descriptions:
         """
         shards = 0
         for frame in frames:
-            filled = frame.filter(pl.col("text") != "")
+            filled = frame.filter(pl.col("text").str.strip_chars() != "")
             known = filled.join(self._ids, on="id", maintain_order="left")
             fresh = known.filter(~self.described_E[known["index"].to_numpy()])
             fresh = fresh.unique("index", keep="first").sort("index").select("index", "text")
             self.described_E[fresh["index"].to_numpy()] = True
+            self.drops["empty_text"] += frame.height - filled.height
             self.drops["text_of_unknown_id"] += filled.height - known.height
             self.drops["repeated_text"] += known.height - fresh.height
             if fresh.height:

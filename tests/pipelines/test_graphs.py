@@ -273,6 +273,7 @@ def test_texts_and_names_are_found_and_counted(tmp_path: Path) -> None:
         "name_of_unknown_id": 1,
         "text_of_unknown_id": 1,
         "repeated_text": 1,
+        "empty_text": 1,
     }
     assert dataset.manifest.departures == {"entity_without_text": 1}
     assert dataset.manifest.notes == (
@@ -300,6 +301,20 @@ def test_json_of_another_shape_is_an_error(tmp_path: Path, content: str) -> None
     assert result.exit_code == 1
     assert "entities.json: not an object of names by id" in result.stderr
     assert result.stderr.splitlines()[-1].startswith("Error: ")
+
+
+def test_relation_texts_and_repeated_names_are_counted(tmp_path: Path) -> None:
+    write(tmp_path / "train.txt", TRAIN)
+    (tmp_path / "entity2label.txt").write_text("a\tA\tAlpha\na\tagain\n")
+    (tmp_path / "relation_descriptions.txt").write_text("r\tone\nr\ttwo\nx\tthree\ns\t\n")
+    dataset = imported(tmp_path / "data", tmp_path)
+    assert dataset.relations["description"].to_list() == ["one", ""]
+    assert dataset.entities["aliases"].to_list() == [["A", "Alpha"], ["b"]]
+    assert dataset.manifest.drops == {
+        "repeated_names": 1,
+        "text_of_unknown_id": 1,
+        "repeated_text": 1,
+    }
 
 
 def test_bad_lines_are_errors_or_counted(tmp_path: Path) -> None:
