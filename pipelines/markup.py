@@ -108,6 +108,11 @@ def _body(text: str, tag: re.Match[str], name: str, unclosed: set[str]) -> tuple
     """
     if name in unclosed:
         return "", tag.end()
+    start = tag.end()
+    end = text.find(f"</{name}>", start)
+    body = text[start:end] if end >= 0 else "<"
+    if "<" not in body:  # as nearly all are written; the search below finds the same, slower
+        return body, end + len(name) + 3
     found = _CLOSINGS[name].search(text, tag.end())
     if found is None:
         unclosed.add(name)
@@ -165,11 +170,18 @@ def resolve(text: str, budget: Budget) -> str:
     done = 0
     for span in _spans(text):
         pieces += (
-            _MARK.sub("", text[done : span.start]),
+            _without_marks(text[done : span.start]),
             _shown(text[span.start : span.end], span, budget),
         )
         done = span.end
-    return "".join([*pieces, _MARK.sub("", text[done:])])
+    return "".join([*pieces, _without_marks(text[done:])])
+
+
+def _without_marks(text: str) -> str:
+    """Text between constructs without marks that open or close none; most has not one bracket."""
+    if "[[" in text or "]]" in text or "{{" in text or "}}" in text:
+        return _MARK.sub("", text)
+    return text
 
 
 def _spans(text: str) -> Iterator[_Span]:
@@ -186,7 +198,9 @@ def _spans(text: str) -> Iterator[_Span]:
             elif mark not in _OPENING:
                 stack.append((mark, token.start()))
                 depth = max(depth, len(stack))
-            elif any(kind == _OPENING[mark] for kind, _ in stack[-_LOOK_DOWN:]):
+            elif (stack and stack[-1][0] == _OPENING[mark]) or any(
+                kind == _OPENING[mark] for kind, _ in stack[-_LOOK_DOWN:]
+            ):
                 # What was left open inside ends with what holds it.
                 while stack[-1][0] != _OPENING[mark]:
                     stack.pop()
@@ -241,7 +255,7 @@ def _render(code: Wikicode, *, in_link: bool) -> str:
 def _render_node(node: Node, *, in_link: bool) -> str:
     shown = ""
     if isinstance(node, Text | HTMLEntity):
-        return _MARK.sub("", str(node))
+        return _without_marks(str(node))
     if isinstance(node, Template):
         shown = _render_template(node, in_link=in_link)
     elif isinstance(node, Wikilink) and not _is_dropped(str(node.title)):

@@ -101,16 +101,18 @@ _ORPHANS: Final = (
 _EMPTIED: Final = re.compile(
     rf" ?[(\[](?=[^()\[\]]*\0)[ \0,;:/–—-]*(?:{_ORPHANS}[ \0,;:/–—-]+)*[)\]]", re.IGNORECASE
 )
+# Each with a pattern that must match somewhere: one that begins with the GAP is found at once, one
+# that begins with what may stand before it is tried at every character.
 _STEPS: Final = tuple(
-    (re.compile(pattern, re.IGNORECASE), replacement)
-    for pattern, replacement in (
-        (r"\0(?: ?\0)+", "\0"),
+    (re.compile(guard), re.compile(pattern, re.IGNORECASE), replacement)
+    for guard, pattern, replacement in (
+        (r"\0 ?\0", r"\0(?: ?\0)+", "\0"),
         # A word that announced what was dropped goes with it.
-        (rf"(?<=[(,; ]){_ORPHANS}:? \0(?= ?[,;)\]])", "\0"),
-        (r"([(\[]) ?\0 ?(?:[,;:–—]|(?:or|and)\b)? ?", r"\1"),
-        (r"(?: ?[,;:])? ?\0 ?(?:[,;:] ?)?([)\]])", r"\1"),
-        (r"([,;]) ?\0 ?[,;]", r"\1\0"),
-        (r"\. ?\0 ?\.(?=\s|$)", "."),
+        (r"\0 ?[,;)\]]", rf"(?<=[(,; ]){_ORPHANS}:? \0(?= ?[,;)\]])", "\0"),
+        (r"\0", r"([(\[]) ?\0 ?(?:[,;:–—]|(?:or|and)\b)? ?", r"\1"),
+        (r"\0 ?(?:[,;:] ?)?[)\]]", r"(?: ?[,;:])? ?\0 ?(?:[,;:] ?)?([)\]])", r"\1"),
+        (r"\0 ?[,;]", r"([,;]) ?\0 ?[,;]", r"\1\0"),
+        (r"\0 ?\.", r"\. ?\0 ?\.(?=\s|$)", "."),
     )
 )
 _PLAIN_STEPS: Final = tuple(
@@ -140,9 +142,12 @@ def _repair(text: str) -> str:
         for _ in range(_MAX_ROUNDS):
             before = text
             for _ in range(_MAX_ROUNDS):
-                text = _EMPTIED.sub(GAP, text)
-            for pattern, replacement in _STEPS:
-                text = pattern.sub(replacement, text)
+                text, emptied = _EMPTIED.subn(GAP, text)
+                if not emptied:
+                    break
+            for guard, pattern, replacement in _STEPS:
+                if guard.search(text):
+                    text = pattern.sub(replacement, text)
             if text == before:
                 break
     begins_dropped = text.startswith(GAP)
