@@ -1,6 +1,6 @@
 """How fast wikitext becomes text, beside mwparserfromhell's own `strip_code` on the same leads.
 
-    python -m tests.textspeed [--data FOLDER] [--rounds N] [--json]
+    python -m tests.performance.text [--data FOLDER] [--rounds N] [--json]
 
 Times are of this process's processor, in turn and repeated, and the best round counts: what the
 machine does besides can only make a round slower.
