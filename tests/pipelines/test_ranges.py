@@ -6,6 +6,7 @@ import bz2
 import gzip
 import random
 import re
+import shutil
 import subprocess
 import sys
 from collections import deque
@@ -261,6 +262,33 @@ def test_real_dumps_read_in_ranges_as_in_one_piece(real_data: Path) -> None:
     dump = real_data / "wikipedia" / "enwiki-gensim206-multistream10.xml.bz2"
     whole = bz2.decompress(dump.read_bytes())
     assert read_pages(dump, 100_000) == re.findall(rb"<page>.*?</page>", whole, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "command"),
+    [
+        ("bz2", "bzip2 -1"),
+        ("bz2", "lbzip2 -1 -n 2"),
+        ("bz2", "pbzip2 -1 -p2 -b1"),
+        ("gz", "gzip"),
+        ("gz", "pigz -p 2 -b 128"),
+        ("zst", "zstd"),
+        ("zst", "pzstd -p 2"),
+    ],
+)
+def test_files_of_every_writer_read_as_what_went_in(
+    tmp_path: Path, suffix: str, command: str
+) -> None:
+    tool, *options = command.split()
+    if not shutil.which(tool):
+        pytest.skip(f"no {tool} here")
+    path = tmp_path / f"data.{suffix}"
+    plain = tmp_path / "data"
+    plain.write_bytes(FALSE_DATA * 5)
+    packed = subprocess.run([tool, *options, "-c", str(plain)], check=True, capture_output=True)
+    path.write_bytes(packed.stdout)
+    for size in (10_000, 150_000, 1 << 30):
+        assert read_all(path, size) == (FALSE_DATA * 5).split(b"\n")
 
 
 def test_ranges_of_an_index_start_where_streams_do(real_data: Path) -> None:
