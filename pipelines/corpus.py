@@ -292,16 +292,17 @@ def _gather(
 
 def _repeated(folders: list[Path]) -> set[tuple[int, int]]:
     """(folder, row) of each article that comes again later under the same title."""
-    last: dict[str, tuple[int, int]] = {}
-    repeated = set()
-    for number, folder in enumerate(folders):
-        if folder.name.startswith("wikipedia"):
-            titles = pq.read_table(folder / "documents.parquet", columns=["title"])["title"]
-            for row, title in enumerate(titles.to_pylist()):
-                if title in last:
-                    repeated.add(last[title])
-                last[title] = (number, row)
-    return repeated
+    titles = [
+        pl.read_parquet(folder / "documents.parquet", columns=["title"])
+        .with_row_index("row")
+        .with_columns(folder=pl.lit(number, pl.UInt32))
+        for number, folder in enumerate(folders)
+        if folder.name.startswith("wikipedia")
+    ]
+    if not titles:
+        return set()
+    earlier = pl.concat(titles).filter(~pl.col("title").is_last_distinct())
+    return set(earlier.select("folder", "row").iter_rows())
 
 
 def _documents(
