@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -343,14 +343,14 @@ def read_names(
     path: Path, bad: BadLines, on_bytes: OnBytes = lambda _: None
 ) -> Iterator[pl.DataFrame]:
     """Frames of (id, names) from lines of `id⇥name⇥name…`; a line may have no name."""
-    layout: dict[str, Any] = {"id": pl.String, "names": pl.List(pl.String)}
     for line, block in read_blocks(path, on_bytes):
-        ids, names = [], []
+        rows = []
         for number, row in text_lines(path, line, block, bad):
-            key, *rest = row.split("\t")
-            if not key:
+            if row.startswith("\t"):
                 bad.add(path, number, "line_empty_field", "no id before the first tab")
-                continue
-            ids.append(key)
-            names.append([name for name in rest if name])
-        yield pl.DataFrame({"id": ids, "names": names}, schema=layout)
+            else:
+                rows.append(row)
+        # Polars makes the lists: a list of Python lists would take it many times as long.
+        fields = pl.Series("fields", rows, dtype=pl.String).str.split("\t")
+        frame = pl.DataFrame({"id": fields.list.first(), "names": fields.list.slice(1)})
+        yield frame.with_columns(pl.col("names").list.filter(pl.element() != ""))

@@ -25,7 +25,8 @@ GAP: Final = 2
 
 _ARTICLES: Final = frozenset({"the", "a", "an"})
 _WORD: Final = re.compile(r"\w+")
-_PLURAL: Final = re.compile(r"\w\w[^\Ws]s$")
+_HINTS: Final = ("known", "referred to", "called")
+"""One of them is in all that _KNOWN_AS finds; looking for them is ten times as fast."""
 _KNOWN_AS: Final = re.compile(
     r"(?:\b(?:commonly|better|best|simply|popularly|professionally|usually|generally|widely) known"
     r"|, known"
@@ -50,6 +51,8 @@ def choose_label(entity: str, aliases: Sequence[str], text: str) -> tuple[str, R
 
 def _known_as(aliases: Sequence[str], lead: str) -> str:
     """The longest alias right behind the first "commonly known as"."""
+    if not any(hint in lead for hint in _HINTS):
+        return ""
     found = _KNOWN_AS.search(lead)
     if not found:
         return ""
@@ -86,8 +89,12 @@ def _begins(aliases: Sequence[str], lead: str) -> str:
 
 def _words(text: str) -> list[str]:
     """The words without the s of a plural, and without an article before them."""
-    words = [word[:-1] if _PLURAL.search(word) else word for word in _WORD.findall(text)]
+    words = [word[:-1] if _is_plural(word) else word for word in _WORD.findall(text)]
     return words[1:] if len(words) > 1 and words[0] in _ARTICLES else words
+
+
+def _is_plural(word: str) -> bool:
+    return word[-1] == "s" and len(word) > 3 and word[-2] != "s"
 
 
 def _place(wanted: list[str], words: list[str]) -> tuple[int, int] | None:
