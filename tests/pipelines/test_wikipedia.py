@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import html
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
+import ujson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines import wikipedia
+from pipelines.build import BuildConfig, BuildInput, build
+from pipelines.limits import guarded
 from pipelines.ranges import Range, plan_ranges
 from pipelines.tasks import TableWriter
 from pipelines.titles import Site, normalise_title, redirect_target
@@ -280,3 +285,56 @@ def test_escapes_are_undone_once(parts: list[str]) -> None:
     escaped = html.escape(text, quote=False).replace('"', "&quot;")
     assert _decode(escaped.encode()) == text
     assert _decode(f"{escaped}&#39;".encode()) == f"{text}'"
+
+
+def test_a_page_that_a_guard_stops_is_counted_and_the_next_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hostile(text: str) -> str:
+        if text == "slow":
+            while True:
+                pass
+        if text == "big":
+            raise MemoryError
+        return text
+
+    monkeypatch.setattr(wikipedia, "lead_text", hostile)
+    monkeypatch.setattr(wikipedia, "guarded", partial(guarded, 0.02))
+    texts = ("slow", "one two", "big", "three")
+    pages = [page("0.10", f"P{i}", text) for i, text in enumerate(texts)]
+    result = tables(tmp_path, dump("0.10", *pages))
+    assert result["pages"]["words"].to_list() == [
+        dropped_words("page_too_slow"), 2, dropped_words("page_out_of_memory"), 1
+    ]  # fmt: skip
+    assert result["dropped"].rows() == [("P0", "page_too_slow"), ("P2", "page_out_of_memory")]
+
+
+def test_a_build_counts_the_items_of_dropped_pages_and_names_the_pages(tmp_path: Path) -> None:
+    items = [
+        {
+            "id": f"Q{i}",
+            "type": "item",
+            "labels": {"en": {"language": "en", "value": f"P{i}"}},
+            "claims": {"P1": [fact("P1", i % 5 + 1)]},
+            "sitelinks": {"enwiki": {"site": "enwiki", "title": f"P{i}"}},
+        }
+        for i in range(1, 6)
+    ]
+    prop = {"id": "P1", "type": "property", "labels": {"en": {"language": "en", "value": "p"}}}
+    lines = ",\n".join(ujson.dumps(each) for each in [*items, prop])
+    (tmp_path / "w.json").write_text(f"[\n{lines}\n]\n")
+    pages = [page("0.11", f"P{i}", f"P{i} has as many words.") for i in range(1, 5)]
+    pages += [page("0.11", f"P{i}", "a" * 200_001) for i in (5, 6)]
+    (tmp_path / "p.xml").write_text(dump("0.11", *pages))
+    source = BuildInput(wikidata=tmp_path / "w.json", wikipedia=tmp_path / "p.xml", workers=1)
+    manifest = build(source, tmp_path / "out", BuildConfig())
+    assert manifest.counts["entities"] == 4
+    # P6 has no item, so that its page is named but costs no entity.
+    assert manifest.drops["page_too_large"] == 1
+    assert manifest.notes[0] == "dropped_pages: P5 (page_too_large); P6 (page_too_large)"
+
+
+def fact(prop: str, item: int) -> dict[str, object]:
+    value = {"entity-type": "item", "numeric-id": item, "id": f"Q{item}"}
+    snak = {"snaktype": "value", "property": prop, "datavalue": {"value": value}}
+    return {"mainsnak": snak, "rank": "normal"}
