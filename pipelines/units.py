@@ -37,7 +37,7 @@ km: length, 1000, km, kilometre, , mi
 m metre metres meter meters: length, 1, m, metre, , ft
 cm: length, 0.01, cm, centimetre, , in
 mm: length, 0.001, mm, millimetre, , in
-mi mile miles: length, 1609.344, mi, mile, , km
+mi mile miles smi: length, 1609.344, mi, mile, , km
 yd: length, 0.9144, yd, yard, , m
 ft foot feet: length, 0.3048, ft, foot, feet, m
 in inch inches: length, 0.0254, in, inch, inches, mm
@@ -54,6 +54,8 @@ sqin: area, 0.00064516, sq in, square inch, square inches, cm2
 kg: mass, 1, kg, kilogram, , lb
 g: mass, 0.001, g, gram, , oz
 t tonne: mass, 1000, t, tonne, , LT ST
+MT: mass, 1000, t, metric ton, , LT ST
+carat: mass, 0.0002, carats, carat, , g
 LT: mass, 1016.0469088, long tons, long ton, , t ST
 ST: mass, 907.18474, short tons, short ton, , LT t
 lb lbs: mass, 0.45359237, lb, pound, , kg
@@ -74,6 +76,8 @@ hp: power, 745.6998715822702, hp, horsepower, horsepower, kW
 C °C: temperature, 1, °C, , , F
 F °F: temperature, 0.5555555555555556, °F, , , C
 K: temperature, 1, K, , , C F
+C-change: temperature change, 1, °C, , , F-change
+F-change: temperature change, 0.5555555555555556, °F, , , C-change
 """
 _OFFSETS: Final = {"C": 273.15, "°C": 273.15, "F": 459.67, "°F": 459.67}
 _BIG: Final = {"e3": (1e3, "thousand"), "e6": (1e6, "million"), "e9": (1e9, "billion")}
@@ -94,9 +98,9 @@ def _units() -> dict[str, Unit]:
 _UNITS: Final = _units()
 OTHER_UNITS: Final = {
     "oilbbl": "barrels", "oilbbl/d": "barrels per day", "koilbbl/d": "thousand barrels per day",
-    "Moilbbl": "million barrels", "Moilbbl/d": "million barrels per day", "MT": "metric tons",
+    "Moilbbl": "million barrels", "Moilbbl/d": "million barrels per day",
     "Goilbbl": "billion barrels", "Tcuft": "trillion cubic feet", "PD/sqmi": "people per sq mi",
-    "PD/km2": "people per km2", "C-change": "°C", "F-change": "°F", "MUSgal": "million US gal",
+    "PD/km2": "people per km2", "MUSgal": "million US gal",
 }  # fmt: skip
 """What units without a conversion here are called."""
 

@@ -42,6 +42,8 @@ FORMS = [
     ("5|km|disp=comma", "5 kilometres, 3.1 mi"),
     ("5|km|disp=output only", "3.1 mi"),
     ("15700|ft3|disp=output number only", "440"),
+    ("7|–|8|C-change|F-change", "7–8 °C (13–14 °F)"), ("5|C-change|0|abbr=on", "5 °C (9 °F)"),
+    ("3|e6carat|kg|abbr=off", "3 million carats (600 kilograms)"),
     ("22|e6acre|km2", "22 million acres (89,000 km2)"),
     ("87|e6acre|e6ha|abbr=off", "87 million acres (35 million hectares)"),
     ("860|nmi|km mi|-1", "860 nautical miles (1,590 km; 990 mi)"),
