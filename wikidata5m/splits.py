@@ -25,7 +25,7 @@ import numpy.typing as npt
 from wikidata5m.dataset import Triplets
 from wikidata5m.schema import Part, Setting, Support
 
-__all__ = ["Split", "departures", "triplet_keys", "uncovered"]
+__all__ = ["Keys", "Split", "departures", "triplet_keys", "uncovered"]
 
 Keys = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]

@@ -35,7 +35,7 @@ from wikidata5m.files import atomic_path, claim_output
 from wikidata5m.lines import BadLines
 from wikidata5m.manifest import Manifest, describe_source
 from wikidata5m.schema import CLASSIFICATION_SCHEMA, PARTS, Part, Setting, Support
-from wikidata5m.splits import Split, departures, uncovered
+from wikidata5m.splits import Keys, Split, departures, triplet_keys, uncovered
 from wikidata5m.tsv import TripletFiles, TripletFormat, read_triplets, sort_ids
 from wikidata5m.writer import Provenance, Tables, as_table, write_dataset
 
@@ -223,22 +223,37 @@ def _arrange(
     """All triplets, sorted and unique; the splits, sorted, with what they repeat; false triplets;
     drops.
     """
+    sizes = (len(graph.entities), len(graph.relations))
     true = len(graph.triplets) - len(files.negatives)
-    read = list(graph.triplets[:true])
     negatives = dict(zip(files.negatives, graph.triplets[true:], strict=True))
+    keys = [np.sort(triplet_keys(triplets_N3, sizes)) for triplets_N3 in graph.triplets[:true]]
     drops: dict[str, int] = {}
     if files.whole:
-        repeated = len(read[0]) - len(_sorted(read[0], unique=True))
+        repeated = len(keys[0]) - len(_unique(keys[0]))
         drops |= {"duplicate_statement": repeated} if repeated else {}
-    whole_N3 = _sorted(np.concatenate(read), unique=True)
-    rest = iter(read[1:] if files.whole else read)
+    whole_N3 = _triplets(_unique(np.sort(np.concatenate(keys))), sizes)
+    rest = iter(keys[1:] if files.whole else keys)
     splits: dict[Setting, Split] = {}
     for setting, parts in files.splits.items():
-        held: dict[Part | Support, Triplets] = {p: _sorted(next(rest)) for p in parts}
+        held: dict[Part | Support, Triplets] = {p: _triplets(next(rest), sizes) for p in parts}
         for part in PARTS:
             held.setdefault(part, np.zeros((0, 3), dtype=np.int32))
         splits[setting] = held
     return whole_N3, splits, negatives, drops
+
+
+def _unique(keys: Keys) -> Keys:
+    """Sorted keys without repeats."""
+    return keys[np.concatenate([[True], keys[1:] != keys[:-1]])] if len(keys) else keys
+
+
+def _triplets(keys: Keys, sizes: tuple[int, int]) -> Triplets:
+    """The triplets of `triplet_keys`."""
+    num_entities, num_relations = sizes
+    triplets_N3 = np.empty((len(keys), 3), dtype=np.int32)
+    rest, triplets_N3[:, 2] = np.divmod(keys, num_entities)
+    triplets_N3[:, 0], triplets_N3[:, 1] = np.divmod(rest, num_relations)
+    return triplets_N3
 
 
 def _label(
@@ -266,12 +281,6 @@ def _missing_parts(files: GraphFiles) -> tuple[str, ...]:
     for note in notes:
         log(note)
     return notes
-
-
-def _sorted(triplets_N3: Triplets, *, unique: bool = False) -> Triplets:
-    frame = pl.DataFrame(dict(zip("hrt", triplets_N3.T, strict=True)))
-    frame = (frame.unique() if unique else frame).sort("h", "r", "t")
-    return np.stack([column.to_numpy() for column in frame.get_columns()], axis=1)
 
 
 def _count_texts(
