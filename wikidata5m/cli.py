@@ -33,6 +33,8 @@ ORDER = (
     "stats",
     "verify",
     "show",
+    "leakage",
+    "diff",
     "export",
     "bench",
     "kepler",

@@ -1,12 +1,19 @@
-"""`wikidata5m demo`, `stats`, `show`, `verify`. Imports click and console; the rest when run."""
+"""`wikidata5m demo`, `stats`, `leakage`, `diff`, `show`, `verify`.
+
+Imports click and console; the rest when run.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from wikidata5m.console import emit, json_option, table
+
+if TYPE_CHECKING:
+    from wikidata5m.schema import Part, Setting
 
 DATASET = click.argument("folder", metavar="DATASET", type=click.Path(path_type=Path))
 
@@ -51,6 +58,88 @@ def show(folder: Path, entity: str, limit: int, as_json: bool) -> None:
     from wikidata5m.show import render, show_entity
 
     result = show_entity(Dataset(folder), entity, limit)
+    emit(result, as_json=as_json, text=render(result))
+
+
+@click.command(short_help="Report what a test set gives away.")
+@DATASET
+@click.option(
+    "--setting",
+    type=click.Choice(["transductive", "inductive", "semi_inductive", "temporal"]),
+    help="Which split; without it the first that the dataset has.",
+)
+@click.option(
+    "--part", type=click.Choice(["valid", "test"]), default="test", show_default=True, help="Of it."
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=0.8,
+    show_default=True,
+    help="Share of a relation's triplets that makes a rule (Akrami et al. 2020: 0.8).",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="Rows of the long tables; --json holds all.",
+)
+@json_option
+def leakage(
+    folder: Path,
+    setting: Setting | None,
+    part: Part,
+    threshold: float,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Report what a test set gives away: inverse and repeated relations, one-line rules, hubs.
+
+    Says how well such rules rank the test set, so that a model can be held against them.
+
+    \b
+    Example:
+      wikidata5m leakage wikidata5m-2019-07 --setting transductive
+    """
+    from wikidata5m.dataset import Dataset
+    from wikidata5m.errors import DatasetError
+    from wikidata5m.leakage import leakage as run
+    from wikidata5m.leakage import render
+
+    dataset = Dataset(folder)
+    if not dataset.settings:
+        raise DatasetError(f"{folder}: has no split; build one from a larger graph")
+    result = run(dataset, setting or dataset.settings[0], part, threshold=threshold)
+    emit(result, as_json=as_json, text=render(result, limit))
+
+
+@click.command(short_help="Say what two datasets differ in.")
+@click.argument("one", metavar="A", type=click.Path(path_type=Path))
+@click.argument("other", metavar="B", type=click.Path(path_type=Path))
+@click.option(
+    "--examples",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="How many of each kind of difference to name.",
+)
+@json_option
+def diff(one: Path, other: Path, examples: int, as_json: bool) -> None:
+    """Say what dataset B adds, lacks and changes beside A, by string ids.
+
+    Entities, relations, texts and triplets, the parts that triplets moved between, and what the
+    manifests say of sources and configuration.
+
+    \b
+    Example:
+      wikidata5m diff wikidata5m-2019-07 wikidata5m-2026-01
+    """
+    from wikidata5m.dataset import Dataset
+    from wikidata5m.diff import diff as run
+    from wikidata5m.diff import render
+
+    result = run(Dataset(one), Dataset(other), examples=examples)
     emit(result, as_json=as_json, text=render(result))
 
 

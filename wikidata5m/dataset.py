@@ -74,12 +74,12 @@ class Dataset:
     @cached_property
     def entity_ids(self) -> pl.Series:
         """(E,) the string id of each entity, read without the rest of the table."""
-        return self._entity_column("entity")
+        return self.read_column(schema.ENTITIES, "entity")
 
     @cached_property
     def entity_labels(self) -> pl.Series:
         """(E,) the label of each entity, read without the rest of the table."""
-        return self._entity_column("label")
+        return self.read_column(schema.ENTITIES, "label")
 
     @cached_property
     def relations(self) -> pl.DataFrame:
@@ -119,6 +119,14 @@ class Dataset:
         'Land 0 is a sovereign country of this small world.'
         """
         return self.texts[index]
+
+    def scan_texts(self) -> pl.LazyFrame:
+        """All descriptions as a lazy Polars frame (index, text), for work on columns.
+
+        >>> dataset.scan_texts().select(pl.col("text").str.len_chars().max()).collect().item()
+        62
+        """
+        return pl.scan_parquet(self.texts.shards, glob=False)
 
     # Triplets
 
@@ -293,10 +301,11 @@ class Dataset:
     @cached_property
     def _names(self) -> NameIndex:
         made_of = [self.manifest.files[name].sha256 for name in (schema.ENTITIES, schema.TRIPLETS)]
-        return kept_names(
-            "-".join(each[:16] for each in made_of),
-            lambda: build_names(self.entity_labels, self._entity_column("aliases"), self.degrees),
-        )
+        return kept_names("-".join(each[:16] for each in made_of), self._build_names)
+
+    def _build_names(self) -> NameIndex:
+        aliases = self.read_column(schema.ENTITIES, "aliases")
+        return build_names(self.entity_labels, aliases, self.degrees)
 
     def describe_entity(self, index: int) -> dict[str, Any]:
         """One entity as a plain record: id, label, title, types with labels, aliases, text.
@@ -337,11 +346,9 @@ class Dataset:
 
     # Files
 
-    def _entity_column(self, column: str) -> pl.Series:
-        if "entities" in self.__dict__:  # the whole table was read already
-            return self.entities[column]
-        query = self._scan(schema.ENTITIES).select(column)
-        return self._collect(schema.ENTITIES, query)[column]
+    def read_column(self, name: str, column: str) -> pl.Series:
+        """One column of one file, by its path in the dataset folder."""
+        return self._collect(name, self._scan(name).select(column))[column]
 
     def _scan(self, name: str) -> pl.LazyFrame:
         return pl.scan_parquet(self.path / name, glob=False)

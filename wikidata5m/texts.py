@@ -32,15 +32,15 @@ class Texts(Sequence[str]):
     """
 
     def __init__(self, folder: Path, num_entities: int) -> None:
-        self._shards = sorted(folder.glob("*.parquet"))
-        if not self._shards:
+        self.shards = sorted(folder.glob("*.parquet"))
+        if not self.shards:
             raise DatasetError(
                 f"{folder}: no descriptions; run `wikidata5m verify` and build the dataset again"
             )
         self._groups: list[tuple[Path, pq.FileMetaData, int]] = []
         self._kept: dict[int, pa.Array] = {}
         starts, found = [0], []
-        for shard in self._shards:
+        for shard in self.shards:
             file = _open(shard)
             found.append(file.read(columns=["index"]).column("index").to_numpy())
             for group in range(file.num_row_groups):
