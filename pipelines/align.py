@@ -1,11 +1,12 @@
 """Items x pages -> entities, descriptions, relations, triplets, with every drop counted.
 
-Imports errors, wikidata, wikipedia and writer. Reads the tables that extraction left behind.
+Imports corrupt, leads, limits, triplets, wikidata, wikipedia, errors and writer. Reads the tables
+that extraction left behind: the narrow columns whole, labels and aliases of the kept items alone,
+statements a file and texts a batch at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,17 +15,18 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipelines import corrupt
+from pipelines.leads import gather_texts
 from pipelines.limits import PAGE_DROPS
-from pipelines.wikidata import LAYOUTS as WIKIDATA
-from pipelines.wikidata import STATEMENT_DROPS, label_first
-from pipelines.wikipedia import LAYOUTS as WIKIPEDIA
-from pipelines.wikipedia import dropped_pages, dropped_words, normalise_title
+from pipelines.triplets import Frame, Redirects, keep_triplets
+from pipelines.wikidata import STATEMENT_DROPS
+from pipelines.wikipedia import dropped_pages, dropped_words
 from wikidata5m.errors import DatasetError
 from wikidata5m.writer import Tables
 
-SHARD_ROWS: Final = 500_000
 REDIRECT_HOPS: Final = 2
 """MediaWiki follows one redirect; a dump may catch a double redirect before a bot mends it."""
+NOTHING_EXCLUDED: Final = np.empty((0, 3), np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,46 +39,58 @@ class Aligned:
     notes: tuple[str, ...] = ()
 
 
-def align(work: Path, min_words: int) -> Aligned:
+def align(
+    work: Path, min_words: int, excluded_X3: npt.NDArray[np.int64] = NOTHING_EXCLUDED
+) -> Aligned:
     """Keep the items whose page's lead has at least `min_words` words, and what lies among them.
 
-    `work` holds the tasks' folders wikidata-*/ and wikipedia-*/. Raises DatasetError when no
-    entity is left.
+    `work` holds the tasks' folders wikidata-*/ and wikipedia-*/; it must be there until the
+    descriptions have been drawn. Triplets in `excluded_X3` (numbers of head, relation, tail) are
+    left out. Raises DatasetError when no entity is left.
     """
     extracted = _Extracted(work)
     drops = extracted.drops()
     items = _latest(
-        extracted.wikidata("items"), "entity", ["revision", "row"], "duplicate_item", drops
+        extracted.wikidata("items").select("entity", "revision", "row", "title").collect(),
+        "entity",
+        "duplicate_item",
+        drops,
     )
-    pages = _latest(extracted.wikipedia("pages"), "title", ["row"], "duplicate_page", drops)
-    repeated_pages = drops["duplicate_page"]
-    redirects = _latest(extracted.wikipedia("redirects"), "title", [], "duplicate_page", drops)
-    drops["duplicate_page"] += repeated_pages
-    kept, redirected = _keep_items(items, pages, redirects, min_words, drops)
+    kept, redirected = _keep_items(items, extracted, min_words, drops)
     if kept.is_empty():
         raise DatasetError(
             f"no item is left: {_reasons(drops)}; check that both dumps are of one wiki and date"
         )
-    for reason in STATEMENT_DROPS:
-        drops[reason] = int(items[reason].sum())
-    known = _latest(extracted.wikidata("properties"), "relation", [], "duplicate_property", drops)
-    properties = _keep_relations(known)
-    statements = extracted.wikidata("statements").join(
-        items.select("row", head="entity"), on="row", how="inner"
+    drops |= extracted.statement_drops(items["row"])
+    properties = _keep_relations(extracted.wikidata("properties").collect(), drops)
+    redirects = _redirects(extracted, items["entity"])
+    facts = keep_triplets(
+        extracted.files("wikidata", "statements"),
+        _frame(items, kept, properties, redirects),
+        excluded_X3,
     )
-    triplets_N3 = _keep_triplets(statements, kept["entity"], properties["relation"], drops)
-    used = np.unique(triplets_N3[:, 1])
-    triplets_N3[:, 1] = np.searchsorted(used, triplets_N3[:, 1])
+    used = np.unique(facts.triplets_N3[:, 1])
+    facts.triplets_N3[:, 1] = np.searchsorted(used, facts.triplets_N3[:, 1])
+    entities = _entity_table(kept, extracted, redirects)
     tables = Tables(
-        entities=_entity_table(kept),
+        entities=entities,
         relations=_relation_table(properties[used]),
-        classes=_class_table(kept, items, extracted.wikidata("pageless")),
-        triplets=triplets_N3,
-        descriptions=_descriptions(kept, pages),
+        classes=_class_table(entities["types"], extracted),
+        triplets=facts.triplets_N3,
+        descriptions=gather_texts(
+            extracted.files("wikipedia", "pages"), kept["page"], work / ".texts.tmp"
+        ),
     )
-    counts = extracted.counts() | {"redirects_resolved": redirected}
-    notes = dropped_pages(extracted.wikipedia("dropped"))
-    return Aligned(tables=tables, counts=counts, drops=drops, notes=notes)
+    counts = extracted.counts() | {
+        "wikidata_redirects": len(redirects.old),
+        "redirects_resolved": redirected,
+        "values_redirected": facts.values_redirected,
+        "disambiguation_pages": int(kept["disambiguation"].sum()),
+    }
+    if len(excluded_X3):
+        counts |= {"excluded_listed": len(excluded_X3), "excluded_absent": facts.excluded_absent}
+    notes = dropped_pages(extracted.wikipedia("dropped").collect())
+    return Aligned(tables=tables, counts=counts, drops=drops | facts.drops, notes=notes)
 
 
 class _Extracted:
@@ -85,153 +99,201 @@ class _Extracted:
     def __init__(self, work: Path) -> None:
         self._work = work
 
-    def wikidata(self, name: str) -> pl.DataFrame:
-        return self._read("wikidata", name)
+    def wikidata(self, name: str) -> pl.LazyFrame:
+        return pl.scan_parquet(self.files("wikidata", name), glob=False)
 
-    def wikipedia(self, name: str) -> pl.DataFrame:
-        return self._read("wikipedia", name)
+    def wikipedia(self, name: str) -> pl.LazyFrame:
+        return pl.scan_parquet(self.files("wikipedia", name), glob=False)
+
+    def files(self, source: str, name: str) -> list[Path]:
+        """A table's file of each task, in the dump's order."""
+        return sorted(self._work.glob(f"{source}-*/{name}.parquet"))
 
     def counts(self) -> dict[str, int]:
         """What came in."""
         return {
-            "wikidata_entities": int(self.wikidata("counts")["entities"].sum()),
-            "wikidata_properties": self.wikidata("properties").height,
-            "wikipedia_pages": int(self.wikipedia("counts")["pages"].sum()),
-            "wikipedia_redirects": self.wikipedia("redirects").height,
+            "wikidata_entities": _sum(self.wikidata("counts"), "entities"),
+            "wikidata_properties": _height(self.wikidata("properties")),
+            "wikipedia_pages": _sum(self.wikipedia("counts"), "pages"),
+            "wikipedia_redirects": _height(self.wikipedia("redirects")),
         }
 
     def drops(self) -> dict[str, int]:
         """What the tasks themselves dropped."""
-        return {
-            name: int(frame[name].sum())
-            for source, layouts in (("wikidata", WIKIDATA), ("wikipedia", WIKIPEDIA))
-            for frame in [self._read(source, "counts")]
-            for name in layouts["counts"].names[1:]
+        frames = (self.wikidata("counts"), self.wikipedia("counts"))
+        reasons = (("no_page", "other_entity"), ("other_namespace",))
+        dropped = {
+            name: _sum(frame, name)
+            for frame, names in zip(frames, reasons, strict=True)
+            for name in names
         }
+        unread = (self.wikidata(corrupt.TABLE), self.wikipedia(corrupt.TABLE))
+        return dropped | {"corrupt_record": sum(map(_height, unread))}
 
-    def _read(self, source: str, name: str) -> pl.DataFrame:
-        files = sorted(self._work.glob(f"{source}-*/{name}.parquet"))
-        return pl.read_parquet(files, glob=False)
+    def statement_drops(self, rows: pl.Series) -> dict[str, int]:
+        """What reading the items on these rows dropped of their statements."""
+        sums = (
+            self.wikidata("items")
+            .select("row", *STATEMENT_DROPS)
+            .join(rows.to_frame().lazy(), on="row", how="semi")
+            .select(pl.col(STATEMENT_DROPS).cast(pl.Int64).sum())
+            .collect()
+        )
+        return sums.row(0, named=True)
 
 
-def _latest(
-    frame: pl.DataFrame, key: str, order: list[str], reason: str, drops: dict[str, int]
-) -> pl.DataFrame:
-    """One row per key: the last in `order`, or in the file's own."""
-    kept = (frame.sort(order) if order else frame).unique(key, keep="last", maintain_order=True)
+def _sum(frame: pl.LazyFrame, column: str) -> int:
+    return int(frame.select(pl.col(column).sum()).collect().item())
+
+
+def _height(frame: pl.LazyFrame) -> int:
+    return int(frame.select(pl.len()).collect().item())
+
+
+def _latest(frame: pl.DataFrame, key: str, reason: str, drops: dict[str, int]) -> pl.DataFrame:
+    """One row per key, sorted by it: of the latest revision, and of its last copy."""
+    order = ["revision", "row"] if "revision" in frame.columns else ["row"]
+    kept = frame.sort(key, *order).unique(key, keep="last", maintain_order=True)
     drops[reason] = frame.height - kept.height
     return kept
 
 
 def _keep_items(
-    items: pl.DataFrame,
-    pages: pl.DataFrame,
-    targets: pl.DataFrame,
-    min_words: int,
-    drops: dict[str, int],
+    items: pl.DataFrame, extracted: _Extracted, min_words: int, drops: dict[str, int]
 ) -> tuple[pl.DataFrame, int]:
-    """The kept items with their page's title, sorted by id; and how many came by a redirect."""
-    titles = items.with_columns(
-        title=pl.col("title").map_elements(normalise_title, return_dtype=pl.String)
-    )
-    known = pages.select("title", "words", "disambiguation")
-    found = titles.join(known, on="title", how="inner")
-    missing = titles.join(known, on="title", how="anti")
+    """The kept items with their page's title and row, sorted; and how many came by a redirect."""
+    pages = _latest(
+        extracted.wikipedia("pages").select("title", "words", "disambiguation", "row").collect(),
+        "title",
+        "duplicate_page",
+        drops,
+    ).rename({"row": "page"})
+    found, missing = _meet(items.drop("revision"), pages)
+    targets = extracted.wikipedia("redirects")
+    drops["duplicate_page"] += _repeated(targets)
     redirected = 0
     for _ in range(REDIRECT_HOPS):
-        moved = missing.join(targets, on="title", how="inner").with_columns(title="target")
-        arrived = moved.drop("target").join(known, on="title", how="inner")
+        moved = missing.join(_targets(targets, missing["title"]), on="title", how="inner")
+        arrived, missing = _meet(moved.with_columns(title="target").drop("target"), pages)
         redirected += arrived.height
         found = pl.concat([found, arrived])
-        missing = moved.drop("target").join(known, on="title", how="anti")
     drops["page_missing"] = items.height - found.height
     for reason in PAGE_DROPS:
         drops[reason] = int((found["words"] == dropped_words(reason)).sum())
     read = found.filter(pl.col("words") >= 0)
     kept = read.filter(pl.col("words") >= min_words).sort("entity")
     drops["short_lead"] = read.height - kept.height
-    return kept, redirected
+    return kept.drop("words"), redirected
 
 
-def _keep_relations(properties: pl.DataFrame) -> pl.DataFrame:
+def _meet(items: pl.DataFrame, pages: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The items with a page of their title, with what is known of it, and the others."""
+    return (
+        items.join(pages, on="title", how="inner"),
+        items.join(pages.select("title"), on="title", how="anti"),
+    )
+
+
+def _targets(redirects: pl.LazyFrame, titles: pl.Series) -> pl.DataFrame:
+    """Where these titles redirect; of a repeated one, what the dump says last."""
+    return (
+        redirects.with_row_index("place")
+        .join(titles.to_frame().lazy(), on="title", how="semi")
+        .sort("place")
+        .unique("title", keep="last", maintain_order=True)
+        .select("title", "target")
+        .collect()
+    )
+
+
+def _repeated(redirects: pl.LazyFrame) -> int:
+    counted = redirects.select(all=pl.len(), unique=pl.col("title").n_unique()).collect()
+    everything, unique = counted.row(0)
+    return int(everything) - int(unique)
+
+
+def _redirects(extracted: _Extracted, items: pl.Series) -> Redirects:
+    frame = extracted.wikidata("redirects").collect()
+    return Redirects.of(frame["entity"].to_numpy(), frame["target"].to_numpy(), items.to_numpy())
+
+
+def _keep_relations(properties: pl.DataFrame, drops: dict[str, int]) -> pl.DataFrame:
     """The properties with a non-empty page: a label, a description or an alias."""
     told = (
         (pl.col("label") != "") | (pl.col("description") != "") | (pl.col("aliases").list.len() > 0)
     )
-    return (
-        properties.filter(told)
-        .unique("relation", keep="last", maintain_order=True)
-        .sort("relation")
+    return _latest(properties, "relation", "duplicate_property", drops).filter(told)
+
+
+def _frame(
+    items: pl.DataFrame, kept: pl.DataFrame, properties: pl.DataFrame, redirects: Redirects
+) -> Frame:
+    lines = (
+        items.select("row")
+        .join(kept.select("row").with_row_index("head"), on="row", how="left")
+        .select("row", head=pl.col("head").cast(pl.Int64).fill_null(-1))
+        .sort("row")
+    )
+    return Frame(
+        row_I=lines["row"].to_numpy(),
+        head_I=lines["head"].to_numpy(),
+        entity_E=kept["entity"].to_numpy(),
+        relation_R=properties["relation"].cast(pl.Int64).to_numpy(),
+        redirects=redirects,
     )
 
 
-def _keep_triplets(
-    statements: pl.DataFrame, entities: pl.Series, relations: pl.Series, drops: dict[str, int]
-) -> npt.NDArray[np.int32]:
-    """(N, 3) indices into the sorted ids, sorted and unique."""
-    head, has_head = _positions(entities, statements["head"])
-    tail, has_tail = _positions(entities, statements["tail"])
-    relation, has_relation = _positions(relations, statements["relation"])
-    drops["head_not_kept"] = int((~has_head).sum())
-    drops["tail_not_kept"] = int((has_head & ~has_tail).sum())
-    drops["relation_without_page"] = int((has_head & has_tail & ~has_relation).sum())
-    kept = has_head & has_tail & has_relation
-    table = pl.DataFrame({"h": head[kept], "r": relation[kept], "t": tail[kept]})
-    unique = table.unique().sort("h", "r", "t")
-    drops["duplicate_statement"] = table.height - unique.height
-    return unique.to_numpy().astype(np.int32)
-
-
-def _positions(
-    ids: pl.Series, wanted: pl.Series
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Where each wanted id stands in the sorted `ids`, and whether it does."""
-    sorted_ids, looked_up = ids.to_numpy(), wanted.to_numpy()
-    if not len(sorted_ids):
-        return np.zeros(len(looked_up), np.int64), np.zeros(len(looked_up), np.bool_)
-    place = np.minimum(np.searchsorted(sorted_ids, looked_up), len(sorted_ids) - 1)
-    return place.astype(np.int64), sorted_ids[place] == looked_up
-
-
-def _entity_table(kept: pl.DataFrame) -> pl.DataFrame:
-    label = pl.when(pl.col("label") == "").then("title").otherwise("label")
-    return kept.with_columns(label=label).select(
-        entity=_id("Q", pl.col("entity")),
-        label="label",
-        title="title",
-        types=pl.col("types").list.eval(_id("Q", pl.element())),
-        aliases=pl.struct("label", "aliases").map_elements(
-            lambda row: label_first(row["label"], row["aliases"]),
-            return_dtype=pl.List(pl.String),
-        ),
-        disambiguation="disambiguation",
+def _entity_table(kept: pl.DataFrame, extracted: _Extracted, redirects: Redirects) -> pl.DataFrame:
+    """Sorted by number. An item without a label goes by its page's title."""
+    nameless = pl.col("label") == ""
+    named = pl.concat_list("title", "aliases").list.unique(maintain_order=True)
+    types = pl.col("types")
+    if len(redirects.old):
+        moved = types.list.eval(pl.element().replace(redirects.old, redirects.new))
+        types = moved.list.unique(maintain_order=True)
+    return (
+        extracted.wikidata("items")
+        .select("row", "label", "types", "aliases")
+        .join(kept.lazy(), on="row", how="inner")
+        .sort("entity")
+        .select(
+            entity=_id("Q", pl.col("entity")),
+            label=pl.when(nameless).then("title").otherwise("label"),
+            title="title",
+            types=types.list.eval(_id("Q", pl.element())),
+            aliases=pl.when(nameless).then(named).otherwise("aliases"),
+            disambiguation="disambiguation",
+        )
+        .collect()
     )
 
 
 def _relation_table(properties: pl.DataFrame) -> pl.DataFrame:
-    return properties.with_columns(relation=_id("P", pl.col("relation")))
+    return properties.select(
+        "label", "description", "aliases", relation=_id("P", pl.col("relation"))
+    )
 
 
-def _class_table(kept: pl.DataFrame, items: pl.DataFrame, pageless: pl.DataFrame) -> pl.DataFrame:
+def _class_table(types: pl.Series, extracted: _Extracted) -> pl.DataFrame:
     """Labels of the classes that `types` names, kept entities or not."""
-    named = pl.concat([items.select("entity", "label"), pageless.select("entity", "label")])
-    wanted = kept.select(entity=pl.col("types").explode()).unique()
-    return (
-        named.filter(pl.col("label") != "")
-        .unique("entity", keep="last", maintain_order=True)
-        .join(wanted, on="entity", how="semi")
-        .sort("entity")
-        .select(pl.col("label"), **{"class": _id("Q", pl.col("entity"))})
+    wanted = (
+        types.explode()
+        .drop_nulls()
+        .unique()
+        .str.strip_prefix("Q")
+        .cast(pl.Int64)
+        .to_frame("entity")
     )
-
-
-def _descriptions(kept: pl.DataFrame, pages: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    texts = (
-        kept.with_row_index("index")
-        .select("index", "title")
-        .join(pages.select("title", "text"), on="title", how="left", maintain_order="left")
+    columns = ("entity", "revision", "row", "label")
+    named = pl.concat(
+        extracted.wikidata(name)
+        .select(columns)
+        .filter(pl.col("label") != "")
+        .join(wanted.lazy(), on="entity", how="semi")
+        for name in ("items", "pageless")
     )
-    return texts.select("index", "text").iter_slices(SHARD_ROWS)
+    latest = _latest(named.collect(), "entity", "", {})
+    return latest.select(pl.col("label"), **{"class": _id("Q", pl.col("entity"))})
 
 
 def _id(letter: str, number: pl.Expr) -> pl.Expr:

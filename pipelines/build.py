@@ -3,12 +3,14 @@
     wikidata5m build --wikidata wikidata-20190701-all.json.bz2 \\
         --wikipedia enwiki-20190701-pages-articles-multistream.xml.bz2 --out wikidata5m-2019-07
 
-Imports align, cluster, ranges, split, tasks, wikidata, wikipedia and the package wikidata5m.
+Imports align, cluster, corrupt, exclusions, ranges, split, tasks, wikidata, wikipedia and the
+package wikidata5m.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
@@ -16,9 +18,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pipelines import wikidata, wikipedia
-from pipelines.align import align
+from pipelines import corrupt, wikidata, wikipedia
+from pipelines.align import NOTHING_EXCLUDED, align
 from pipelines.cluster import cluster_pool
+from pipelines.exclusions import read_exclusions
 from pipelines.ranges import (
     Location,
     Range,
@@ -33,15 +36,19 @@ from pipelines.ranges import (
 )
 from pipelines.split import DEFAULT, SplitConfig, Splits, Whole, check_names, make_splits
 from pipelines.tasks import Task, perform_all, worker_pool
+from pipelines.titles import Site
 from wikidata5m import schema
 from wikidata5m.console import log, progress
 from wikidata5m.errors import InputError, OutputExistsError
 from wikidata5m.files import claim_output, read_json, write_json
 from wikidata5m.manifest import Manifest, load_manifest
+from wikidata5m.schema import Ranks
 from wikidata5m.writer import Provenance, Tables, write_dataset
 
 WORK: Final = ".build"
 PLAN: Final = "plan.json"
+EXCLUDED: Final = "exclude_triplets"
+_DBNAME: Final = re.compile(rb"<dbname>([^<]+)</dbname>")
 LEAST_TASK: Final = 1 << 16
 MOST_TASK: Final = 32 << 20
 PLAIN_FACTOR: Final = 8
@@ -56,6 +63,8 @@ class BuildConfig:
     """Of labels, descriptions and aliases; labels fall back to Wikidata's `mul`."""
     site: str = "enwiki"
     """The wiki whose sitelink gives an item its page."""
+    ranks: Ranks = "not-deprecated"
+    """Statements of which ranks count; `best` is what Wikidata calls truthy."""
     min_words: int = 5
     """Words, by white space, that a page's first section must have."""
     seed: int = 0
@@ -78,12 +87,16 @@ class BuildConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildInput:
-    """The two dumps and how to go through them; none of it changes the result."""
+    """What is read, and how to go through it, which changes nothing about the result."""
 
     wikidata: Location
     wikipedia: Location
     wikipedia_index: Location | None = None
     """The index of a multistream dump; ranges then start where its streams do."""
+    exclude_triplets: Path | None = None
+    """Triplets to leave out of the graph: ids in lines, or FewRel's JSON."""
+    max_errors: int = 0
+    """How many records that cannot be read may be left out before the build stops."""
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Processes of this machine, unless a cluster is named."""
     cluster: str | None = None
@@ -97,9 +110,15 @@ class BuildInput:
         return (("wikidata", self.wikidata), ("wikipedia", self.wikipedia))
 
     @property
+    def sources(self) -> tuple[tuple[str, Location], ...]:
+        """What decides the result, by role."""
+        excluded = self.exclude_triplets
+        return self.dumps if excluded is None else (*self.dumps, (EXCLUDED, excluded))
+
+    @property
     def local_files(self) -> tuple[Path, ...]:
         """The inputs that lie on this machine's file systems."""
-        named = (self.wikidata, self.wikipedia, self.wikipedia_index)
+        named = (self.wikidata, self.wikipedia, self.wikipedia_index, self.exclude_triplets)
         return tuple(each for each in named if isinstance(each, Path))
 
 
@@ -117,7 +136,9 @@ def build(
     something else, DatasetError when nothing can be aligned. Finished tasks survive a failure and
     are taken up by `resume`.
     """
-    _check_dumps(source)
+    _check_dumps(source, config)
+    unwanted = source.exclude_triplets
+    excluded_X3 = NOTHING_EXCLUDED if unwanted is None else read_exclusions(unwanted)
     work = out / WORK
     if resume and (out / schema.MANIFEST).is_file():
         manifest = load_manifest(out)
@@ -129,16 +150,18 @@ def build(
     task_bytes = _plan(work / PLAN, source, config)
     with _workers(source, work) as executor:
         hashed = [
-            executor.submit(describe, role, _absolute(dump), hashed=config.limit is None)
-            for role, dump in source.dumps
+            executor.submit(describe, role, _absolute(each), hashed=_is_hashed(role, config))
+            for role, each in source.sources
         ]
-        _extract(_tasks(source, work, config, task_bytes), executor)
+        tasks = _tasks(source, work, config, task_bytes)
+        _extract(tasks, executor)
         sources = tuple(
-            future.result() | {"path": shown(dump)}
-            for future, (_, dump) in zip(hashed, source.dumps, strict=True)
+            future.result() | {"path": shown(each)}
+            for future, (_, each) in zip(hashed, source.sources, strict=True)
         )
+    unread = _unread(tasks, source)
     log("align: items with pages")
-    aligned = align(work, config.min_words)
+    aligned = align(work, config.min_words, excluded_X3)
     for note in aligned.notes:
         log(note)
     trial = _trial_note(config)
@@ -149,14 +172,14 @@ def build(
         config=_resolved(config),
         counts=aligned.counts,
         drops=aligned.drops | made.drops,
-        notes=(*aligned.notes, *trial, *made.notes),
+        notes=(*unread, *aligned.notes, *trial, *made.notes),
     )
     manifest = write_dataset(out, aligned.tables, made.splits, provenance, made.classification)
     shutil.rmtree(work)
     return manifest
 
 
-def _check_dumps(source: BuildInput) -> None:
+def _check_dumps(source: BuildInput, config: BuildConfig) -> None:
     """Refuse a missing, swapped or foreign file before anything is written."""
     for path, role, marks, flag in (
         (source.wikidata, "a Wikidata JSON dump", (b"[", b"{"), "--wikidata"),
@@ -170,6 +193,14 @@ def _check_dumps(source: BuildInput) -> None:
                 where="line 1",
                 fix=f"give {flag} a file that starts with {marks[0].decode()}",
             )
+    named = _DBNAME.search(head(source.wikipedia))
+    if named and (wiki := named[1].decode()) != config.site:
+        raise InputError(
+            shown(source.wikipedia),
+            f"a dump of {wiki}, but pages of {config.site} are asked for",
+            where="<siteinfo>",
+            fix=f"pass --site {wiki}, and its --language",
+        )
 
 
 def _sniff(start: bytes) -> str:
@@ -177,12 +208,17 @@ def _sniff(start: bytes) -> str:
     return kinds.get(start[:1], "text of another format")
 
 
+def _is_hashed(role: str, config: BuildConfig) -> bool:
+    """A trial does not read its dumps whole."""
+    return role == EXCLUDED or config.limit is None
+
+
 Identity = dict[str, Any]
 """What a build is made from: the configuration, and each dump by role, name, size and version."""
 
 
 def _identity(source: BuildInput, config: BuildConfig) -> Identity:
-    records = [describe(role, dump, hashed=False) for role, dump in source.dumps]
+    records = [describe(role, each, hashed=role == EXCLUDED) for role, each in source.sources]
     return {"config": _resolved(config), "dumps": [_known_by(record) for record in records]}
 
 
@@ -196,7 +232,9 @@ def _identity_of(manifest: Manifest) -> Identity:
 
 
 def _known_by(record: dict[str, Any]) -> list[Any]:
-    version = (record[key] for key in ("etag", "last_modified") if key in record)
+    # A dump is known by its name and size; small files of one size are many.
+    keys = ("etag", "last_modified", *(["sha256"] if record["role"] == EXCLUDED else []))
+    version = (record[key] for key in keys if key in record)
     return [record["role"], file_name(record["path"]), record["bytes"], *version]
 
 
@@ -236,15 +274,17 @@ def _workers(source: BuildInput, work: Path) -> AbstractContextManager[Executor]
 
 
 def _tasks(source: BuildInput, work: Path, config: BuildConfig, task_bytes: int) -> list[Task]:
-    wanted = wikidata.Wanted(config.language, config.site)
+    titles = Site.of(head(source.wikipedia))
+    wanted = wikidata.Wanted(config.language, config.site, config.ranks, titles.first_letter)
+    errors = source.max_errors
     jobs = (
-        ("wikidata", source.wikidata, None, wikidata.LAYOUTS, wikidata.reader(wanted)),
+        ("wikidata", source.wikidata, None, wikidata.LAYOUTS, wikidata.reader(wanted, errors)),
         (
             "wikipedia",
             source.wikipedia,
             source.wikipedia_index,
             wikipedia.LAYOUTS,
-            wikipedia.read_pages,
+            wikipedia.reader(errors),
         ),
     )
     return [
@@ -275,6 +315,22 @@ def _extract(tasks: list[Task], executor: Executor) -> None:
     total = sum(task.source.stop - task.source.start for task in tasks)
     with progress("extract", total // 1_000_000, "MB compressed") as update:
         perform_all(tasks, executor, update)
+
+
+def _unread(tasks: list[Task], source: BuildInput) -> tuple[str, ...]:
+    """A sentence for each record left out. Raises InputError when they are too many in all."""
+    units: dict[str, corrupt.Unit] = {"wikidata": "line", "wikipedia": "page"}
+    found = [
+        record
+        for role, dump in source.dumps
+        for folders in [[task.out for task in tasks if task.out.name.startswith(role)]]
+        for record in corrupt.left_out(folders, units[role], shown(dump))
+    ]
+    corrupt.check(found, source.max_errors)
+    told = corrupt.notes(found)
+    for note in told:
+        log(note)
+    return told
 
 
 def _trial_note(config: BuildConfig) -> tuple[str, ...]:

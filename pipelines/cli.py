@@ -50,6 +50,27 @@ WORKERS = click.option(
     metavar="MB",
     help="For a trial: read the first MB megabytes (as on disk) of each dump.",
 )
+@click.option("--language", metavar="CODE", help="Of labels and aliases.  [default: en]")
+@click.option("--site", metavar="WIKI", help="Whose pages count, as dewiki.  [default: enwiki]")
+@click.option(
+    "--ranks",
+    type=click.Choice(["all", "best", "not-deprecated"]),
+    help="Statements that count; best is Wikidata's truthy.  [default: not-deprecated]",
+)
+@click.option(
+    "--exclude-triplets",
+    type=EXISTING,
+    metavar="FILE",
+    help="Leave these out: lines of head, relation, tail ids, or FewRel's JSON.",
+)
+@click.option(
+    "--max-errors",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Leave out up to N records that cannot be read.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Of the splits.  [default: 0]")
 @click.option("--config", "file", type=EXISTING, help="YAML with BuildConfig's settings.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
@@ -64,6 +85,11 @@ def build(
     workers: int | None,
     cluster: str | None,
     limit: int | None,
+    language: str | None,
+    site: str | None,
+    ranks: str | None,
+    exclude_triplets: Path | None,
+    max_errors: int,
     seed: int | None,
     file: Path | None,
     overrides: tuple[str, ...],
@@ -81,14 +107,20 @@ def build(
       wikidata5m build --wikidata w.json.gz --wikipedia p.xml.bz2 --out small --set split.test=100
       wikidata5m build --wikidata https://host/w.json.gz --wikipedia s3://bucket/p.xml.bz2 \\
         --out trial --limit 100
+      wikidata5m build --wikidata w.json.bz2 --wikipedia dewiki.xml.bz2 --out german \
+        --language de --site dewiki --ranks best --exclude-triplets fewrel.tsv
     """
     from pipelines.build import BuildConfig, BuildInput
     from pipelines.build import build as run
     from pipelines.ranges import locate
     from wikidata5m.config import load_config
 
-    given = {"seed": seed, "limit": limit}
-    chosen = [f"{name}={value}" for name, value in given.items() if value is not None]
+    # As a quoted string: YAML takes the language `no` for a truth value.
+    named = {"language": language, "site": site, "ranks": ranks}
+    given = {name: f'"{value}"' for name, value in named.items() if value is not None}
+    numbers = {"seed": seed, "limit": limit}
+    given |= {name: str(value) for name, value in numbers.items() if value is not None}
+    chosen = [f"{name}={value}" for name, value in given.items()]
     config = load_config(BuildConfig, file, (*overrides, *chosen))
     if workers is not None and cluster is not None:
         raise click.UsageError("--workers and --cluster exclude each other.")
@@ -98,6 +130,8 @@ def build(
         wikipedia_index=None if wikipedia_index is None else locate(wikipedia_index),
         workers=workers or os.cpu_count() or 1,
         cluster=cluster,
+        exclude_triplets=exclude_triplets,
+        max_errors=max_errors,
     )
     manifest = run(source, out, config, resume=resume, overwrite=overwrite)
     _emit_manifest(manifest, as_json=as_json)

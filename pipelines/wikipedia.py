@@ -1,6 +1,6 @@
 """Wikipedia's XML dump -> pages, and of them the articles' leads as text, and redirects.
 
-Imports errors, limits, ranges, tasks, titles and wikitext. Pages are cut out by `bytes.find`: the
+Imports corrupt, limits, ranges, tasks, titles and wikitext. Pages are cut out by `bytes.find`: the
 export format nests nothing in the few elements that matter, and escapes `<` everywhere else. It
 reads the versions 0.3 to 0.11 of that format; titles.py knows what the oldest leave out.
 """
@@ -10,19 +10,21 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import polars as pl
 import pyarrow as pa
 
+from pipelines import corrupt
+from pipelines.corrupt import Tolerance
 from pipelines.limits import PAGE_DROPS, PageDrop, PageRefused, guarded, memory_limit
 from pipelines.ranges import Range, head, pages
 from pipelines.tasks import TableWriter
 from pipelines.titles import Site, normalise_title, redirect_target
 from pipelines.wikitext import is_disambiguation, lead_text
-from wikidata5m.errors import InputError
 
 __all__ = [
     "LAYOUTS",
@@ -32,6 +34,8 @@ __all__ = [
     "dropped_words",
     "normalise_title",
     "read_pages",
+    "reader",
+    "tolerance",
 ]
 
 LAYOUTS: Final[dict[str, pa.Schema]] = {
@@ -46,6 +50,7 @@ LAYOUTS: Final[dict[str, pa.Schema]] = {
     ),
     "redirects": pa.schema([("title", pa.string()), ("target", pa.string())]),
     "dropped": pa.schema([("title", pa.string()), ("reason", pa.string())]),
+    corrupt.TABLE: corrupt.LAYOUT,
     "counts": pa.schema([("pages", pa.int64()), ("other_namespace", pa.int64())]),
 }
 
@@ -82,11 +87,19 @@ def dropped_pages(dropped: pl.DataFrame) -> tuple[str, ...]:
     return (f"dropped_pages: {'; '.join(named)}{more}",)
 
 
-def read_pages(source: Range, out: TableWriter) -> None:
-    """Read one range into tables of LAYOUTS; a task's `run`."""
+def reader(max_errors: int = 0) -> Callable[[Range, TableWriter], None]:
+    """`read_pages`, but for `max_errors` pages of a range that cannot be read; picklable."""
+    return partial(read_pages, max_errors=max_errors)
+
+
+def read_pages(source: Range, out: TableWriter, *, max_errors: int = 0) -> None:
+    """Read one range into tables of LAYOUTS; a task's `run`.
+
+    Raises InputError at the page that cannot be read past the first `max_errors` of them.
+    """
     counts: Counter[str] = Counter()
     with memory_limit():
-        for row, page in articles(source, counts):
+        for row, page in articles(source, counts, tolerance(source, out, max_errors)):
             if page.redirect:
                 out.add("redirects", (page.title, page.redirect))
                 continue
@@ -100,24 +113,30 @@ def read_pages(source: Range, out: TableWriter) -> None:
     out.add("counts", tuple(counts[name] for name in LAYOUTS["counts"].names))
 
 
-def articles(source: Range, counts: Counter[str]) -> Iterator[tuple[int, Page]]:
+def tolerance(source: Range, out: TableWriter | None = None, max_errors: int = 0) -> Tolerance:
+    """What becomes of a page that cannot be read."""
+    fix = "expected MediaWiki's XML export in UTF-8: download the dump again"
+    return Tolerance(source, out, "page", max_errors, fix)
+
+
+def articles(
+    source: Range, counts: Counter[str], unread: Tolerance | None = None
+) -> Iterator[tuple[int, Page]]:
     """The pages of the article namespace, redirects too, each with a number in the dump's order.
 
-    Counts `pages` and `other_namespace`. Raises InputError on a page that is none.
+    Counts `pages` and `other_namespace`. Raises InputError on a page that is none, unless `unread`
+    leaves it out.
     """
+    unread = unread or tolerance(source)
     site: Site | None = None
     for number, raw in enumerate(pages(source), start=1):
         site = site or Site.of(head(source.path))
+        counts["pages"] += 1
         try:
             page = _parse(raw, site)
         except ValueError as error:
-            raise InputError(
-                source.name,
-                f"a <page> that cannot be read ({error})",
-                where=f"page {number} after byte {source.start:,}",
-                fix="expected MediaWiki's XML export in UTF-8: download the dump again",
-            ) from None
-        counts["pages"] += 1
+            unread.leave_out(number, f"a <page> that cannot be read ({error})")
+            continue
         if page.namespace == ARTICLES:
             yield source.index << 40 | number, page
         else:

@@ -29,9 +29,13 @@ SETTINGS: Final[tuple[Setting, ...]] = get_args(Setting)
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
 SUPPORT: Final[Support] = "support"
 
+Ranks = Literal["all", "best", "not-deprecated"]
+"""Which statements of an item count, by their rank."""
+
 ItemDrop = Literal["no_page", "page_missing", "short_lead", "duplicate_item"]
 StatementDrop = Literal[
     "deprecated",
+    "not_best",
     "no_value",
     "some_value",
     "not_an_item",
@@ -39,6 +43,7 @@ StatementDrop = Literal[
     "tail_not_kept",
     "relation_without_page",
     "duplicate_statement",
+    "excluded",
 ]
 
 DROP_MEANING: Final[dict[str, str]] = {
@@ -46,7 +51,10 @@ DROP_MEANING: Final[dict[str, str]] = {
     "page_missing": "item whose page is not in the Wikipedia dump",
     "short_lead": "item whose page's first section has too few words",
     "duplicate_item": "older revision of an item that occurs again",
+    "other_entity": "lexeme, entity schema or other record that is neither item nor property",
+    "corrupt_record": "record that cannot be read, within --max-errors",
     "deprecated": "statement of deprecated rank",
+    "not_best": "statement of normal rank beside a preferred one (--ranks best)",
     "no_value": "statement that says there is no value",
     "some_value": "statement that says the value is unknown",
     "not_an_item": "statement whose value is not an item (a string, a date, a property, ...)",
@@ -54,6 +62,7 @@ DROP_MEANING: Final[dict[str, str]] = {
     "tail_not_kept": "statement whose value is an item that was not kept",
     "relation_without_page": "statement of a property with an empty page, or none",
     "duplicate_statement": "statement that repeats a triplet",
+    "excluded": "triplet of the file given by --exclude-triplets",
     "other_namespace": "page outside the article namespace",
     "page_too_large": "page, or first section, that exceeds the length cap",
     "page_too_complex": "page whose markup asks for more work than the limit allows",

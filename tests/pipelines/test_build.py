@@ -5,7 +5,10 @@ from __future__ import annotations
 import bz2
 import gzip
 import shutil
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -21,7 +24,7 @@ from tests.pipelines.checker import check_inductive, check_transductive
 from wikidata5m import load
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
-from wikidata5m.schema import PARTS
+from wikidata5m.schema import PARTS, Ranks, StatementDrop
 from wikidata5m.verify import verify
 
 SEEDS = range(20)
@@ -181,6 +184,172 @@ def test_overwriting_never_deletes_the_dumps(world: Path, tmp_path: Path) -> Non
     both = CliRunner().invoke(main, [*run, "--resume"])
     assert both.exit_code == 2
     assert "exclude each other" in both.stderr
+
+
+def plain_facts(dump: Path, ranks: Ranks) -> tuple[dict[str, list[Any]], dict[str, int]]:
+    """By the plainest reading: each item's (relation, value) and why other statements fell out.
+
+    Of an item that occurs twice the latest revision counts; items without a page are not read.
+    """
+    latest: dict[str, dict[str, Any]] = {}
+    for line in bz2.decompress(dump.read_bytes()).splitlines():
+        record = ujson.loads(line.rstrip(b",")) if len(line) > 2 else {}
+        if record.get("type") == "item" and "enwiki" in (record["sitelinks"] or {}):
+            known = latest.get(record["id"], {"lastrevid": -1})
+            if record["lastrevid"] > known["lastrevid"]:
+                latest[record["id"]] = record
+    facts: dict[str, list[Any]] = {entity: [] for entity in latest}
+    drops: Counter[str] = Counter()
+    for entity, record in latest.items():
+        for relation, statements in (record["claims"] or {}).items():
+            preferred = ranks == "best" and any(s["rank"] == "preferred" for s in statements)
+            for each in statements:
+                snak = each["mainsnak"]
+                value = snak.get("datavalue", {}).get("value")
+                if ranks != "all" and each["rank"] == "deprecated":
+                    drops["deprecated"] += 1
+                elif preferred and each["rank"] == "normal":
+                    drops["not_best"] += 1
+                elif snak["snaktype"] != "value":
+                    drops["no_value" if snak["snaktype"] == "novalue" else "some_value"] += 1
+                elif not (isinstance(value, dict) and value.get("entity-type") == "item"):
+                    drops["not_an_item"] += 1
+                else:
+                    facts[entity].append((relation, f"Q{value['numeric-id']}"))
+    return facts, drops
+
+
+@pytest.mark.parametrize("ranks", get_args(Ranks))
+def test_each_choice_of_ranks_equals_a_plain_reading(
+    world: Path, tmp_path: Path, ranks: Ranks
+) -> None:
+    source = dumps(world)
+    excluded = tmp_path / "excluded.tsv"
+    truth = pl.read_parquet(world / "truth/triplets.parquet")
+    unwanted = {*truth[::7].rows(), ("Q1", "P999999", "Q2")}
+    excluded.write_text("".join("\t".join(row) + "\n" for row in sorted(unwanted)))
+    source = replace(source, exclude_triplets=excluded)
+    manifest = build(source, tmp_path / "data", BuildConfig(ranks=ranks))
+    dataset = load(tmp_path / "data")
+    assert verify(dataset) == []
+    kept = set(pl.read_parquet(world / "truth/entities.parquet")["entity"])
+    paged = set(plain_properties(world / "wikidata.json.bz2"))
+    facts, drops = plain_facts(world / "wikidata.json.bz2", ranks)
+    triplets: set[tuple[str, str, str]] = set()
+    for head, stated in facts.items():
+        for relation, tail in stated:
+            reason = (
+                "head_not_kept" if head not in kept
+                else "tail_not_kept" if tail not in kept
+                else "relation_without_page" if relation not in paged
+                else "duplicate_statement" if (head, relation, tail) in triplets
+                else None
+            )  # fmt: skip
+            if reason:
+                drops[reason] += 1
+            else:
+                triplets.add((head, relation, tail))
+    drops["excluded"] = len(triplets & unwanted)
+    assert triplets_as_strings(dataset) == triplets - unwanted
+    assert {name: manifest.drops[name] for name in get_args(StatementDrop)} == {
+        name: drops[name] for name in get_args(StatementDrop)
+    }
+    assert manifest.counts["excluded_listed"] == len(unwanted)
+    assert manifest.counts["excluded_absent"] == len(unwanted) - drops["excluded"]
+    types = dict(dataset.entities.select("entity", "types").iter_rows())
+    assert types == {
+        head: list(dict.fromkeys(tail for relation, tail in facts[head] if relation == "P31"))
+        for head in kept
+    }
+
+
+def plain_properties(dump: Path) -> list[str]:
+    """The properties with a non-empty page."""
+    records = [
+        ujson.loads(line.rstrip(b","))
+        for line in bz2.decompress(dump.read_bytes()).splitlines()
+        if len(line) > 2
+    ]
+    return [
+        record["id"]
+        for record in records
+        if record["type"] == "property"
+        and any("en" in (record[key] or {}) for key in ("labels", "descriptions", "aliases"))
+    ]
+
+
+def test_a_resume_with_other_exclusions_is_refused(world: Path, tmp_path: Path) -> None:
+    source = dumps(world)
+    excluded = tmp_path / "excluded.tsv"
+    excluded.write_text("Q1\tP31\tQ5\n")
+    run = ["build", "--wikidata", str(source.wikidata), "--wikipedia", str(source.wikipedia)]
+    run += ["--out", str(tmp_path / "out"), "--exclude-triplets", str(excluded)]
+    assert CliRunner().invoke(main, run).exit_code == 0
+    assert CliRunner().invoke(main, [*run, "--resume"]).exit_code == 0
+    excluded.write_text("Q2\tP31\tQ5\n")
+    again = CliRunner().invoke(main, [*run, "--resume"])
+    assert again.exit_code == 1
+    assert "begun with other dumps or settings" in again.stderr
+
+
+@pytest.fixture
+def damaged(world: Path, tmp_path: Path) -> tuple[BuildInput, list[int], list[int]]:
+    """The world with two lines and a page that cannot be read, and their numbers."""
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    lines = bz2.decompress((world / "wikidata.json.bz2").read_bytes()).split(b"\n")
+    pages = bz2.decompress((world / "enwiki.xml.bz2").read_bytes()).split(b"<page>")
+    bad_lines, bad_pages = [40, len(lines) - 30], [len(pages) // 2]
+    for number in bad_lines:
+        lines[number - 1] = lines[number - 1][:100]
+    for number in bad_pages:
+        pages[number] = pages[number].replace(b"title>", b"titel>")
+    (folder / "wikidata.json.bz2").write_bytes(bz2.compress(b"\n".join(lines), 1))
+    (folder / "enwiki.xml.bz2").write_bytes(bz2.compress(b"<page>".join(pages), 1))
+    return dumps(folder), bad_lines, bad_pages
+
+
+def test_corrupt_records_are_left_out_within_max_errors(
+    damaged: tuple[BuildInput, list[int], list[int]], tmp_path: Path
+) -> None:
+    source, lines, pages = damaged
+    run = ["build", "--wikidata", str(source.wikidata), "--wikipedia", str(source.wikipedia)]
+    run += ["--out", str(tmp_path / "out")]
+    strict = CliRunner().invoke(main, run)
+    assert strict.exit_code == 1
+    assert "or leave out up to N such records with --max-errors N" in strict.stderr
+    two = CliRunner().invoke(main, [*run, "--resume", "--max-errors", "2"])
+    assert two.exit_code == 1
+    assert f"{source.wikipedia}, page {pages[0]:,}: a <page> that cannot be read" in two.stderr
+    assert "after 2 that --max-errors allows" in two.stderr
+    assert "--resume with --max-errors 3 or more" in two.stderr
+    three = CliRunner().invoke(main, [*run, "--resume", "--max-errors", "3"])
+    assert three.exit_code == 0, three.stderr
+    manifest = load(tmp_path / "out").manifest
+    assert manifest.drops["corrupt_record"] == 3
+    places = [f"{source.wikidata}, line {number:,}: " for number in lines]
+    places += [f"{source.wikipedia}, page {number:,}: " for number in pages]
+    told = [note for note in manifest.notes if note.startswith("corrupt_record")]
+    assert len(told) == 3
+    assert all(place in note for place, note in zip(places, told, strict=True))
+    assert all(note in three.stderr for note in told)
+    # The places do not depend on how the dumps were cut.
+    other = replace(source, range_bytes=30_000, max_errors=3, workers=1)
+    again = build(other, tmp_path / "again", BuildConfig())
+    assert again.files == manifest.files
+    assert again.notes == manifest.notes
+    assert again.drops == manifest.drops
+
+
+def test_the_wiki_of_the_dump_must_be_the_one_asked_for(world: Path, tmp_path: Path) -> None:
+    source = dumps(world)
+    run = ["build", "--wikidata", str(source.wikidata), "--wikipedia", str(source.wikipedia)]
+    run += ["--out", str(tmp_path / "out"), "--language", "no", "--site", "nowiki"]
+    result = CliRunner().invoke(main, run)
+    assert result.exit_code == 1
+    assert (
+        "a dump of enwiki, but pages of nowiki are asked for; pass --site enwiki" in result.stderr
+    )
 
 
 def test_the_seed_of_a_configuration_file_counts(world: Path, tmp_path: Path) -> None:

@@ -298,8 +298,10 @@ def test_the_triplets_and_drops_are_what_the_dumps_say(world: Written) -> None:
             counts[reason] += 1
     truth = world.triplets()
     assert truth == sorted(found, key=lambda triplet: [int(name[1:]) for name in triplet])
-    assert dict(counts) == world.drops()["statements"]
     assert min(counts.values()) > 0
+    # With the default settings no rank but the deprecated falls out, and no triplet is excluded.
+    none = {"not_best": 0, "excluded": 0}
+    assert dict(counts) | none == world.drops()["statements"]
     assert 4 < len(truth) / 2_000 < 6
 
 

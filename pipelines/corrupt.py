@@ -1,0 +1,89 @@
+"""Records that cannot be read: an error, or, up to a limit, left out and listed.
+
+Imports errors, ranges and tasks. A task lists what it leaves out by number in its range; over all
+tasks that gives the number in the dump, which does not depend on how the dump was cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import polars as pl
+import pyarrow as pa
+
+from pipelines.ranges import Range
+from pipelines.tasks import TableWriter
+from wikidata5m.errors import InputError
+
+Unit = Literal["line", "page"]
+
+TABLE: Final = "corrupt"
+LAYOUT: Final = pa.schema([("number", pa.int64()), ("problem", pa.string())])
+MAX_NAMED: Final = 20
+MAX_PROBLEM: Final = 200
+"""Characters of a problem that are kept: a message may quote the record."""
+
+
+class Tolerance:
+    """The corrupt records of one task; the one past `limit` is raised as InputError."""
+
+    def __init__(
+        self, source: Range, out: TableWriter | None, unit: Unit, limit: int, fix: str
+    ) -> None:
+        self._source, self._out, self._unit = source, out, unit
+        self._limit, self._fix = limit, fix
+        self._seen = 0
+
+    def leave_out(self, number: int, problem: str) -> None:
+        """List the record; it is the range's `number`-th line or page, from 1."""
+        told = problem if len(problem) <= MAX_PROBLEM else f"{problem[:MAX_PROBLEM]}..."
+        self._seen += 1
+        if self._seen > self._limit:
+            allowed = f", after {self._limit:,} that --max-errors allows" if self._limit else ""
+            raise InputError(
+                self._source.name,
+                told + allowed,
+                where=self._where(number),
+                fix=f"{self._fix}, or leave out up to N such records with --max-errors N",
+            )
+        if self._out is not None:
+            self._out.add(TABLE, (number, told))
+
+    def _where(self, number: int) -> str:
+        start = self._source.start
+        return f"{self._unit} {number}" + (f" after byte {start:,}" if start else "")
+
+
+def left_out(tasks: Sequence[Path], unit: Unit, name: str) -> Iterator[tuple[str, str]]:
+    """(place, problem) of each record that the finished `tasks` of one dump left out, in order.
+
+    `tasks` are the folders of all its ranges in order, whose counts tell how many lines or pages
+    each has.
+    """
+    before = 0
+    for folder in tasks:
+        for number, problem in pl.read_parquet(folder / f"{TABLE}.parquet").iter_rows():
+            yield f"{name}, {unit} {before + number:,}", problem
+        before += int(pl.read_parquet(folder / "counts.parquet")[f"{unit}s"].sum())
+
+
+def check(found: Sequence[tuple[str, str]], limit: int) -> None:
+    """Raise InputError when more records were left out than `limit` over all tasks."""
+    if len(found) > limit:
+        place, problem = found[limit]
+        raise InputError(
+            place,
+            f"{problem}, after {limit:,} that --max-errors allows",
+            fix=f"download the dump again, or --resume with --max-errors {len(found)} or more",
+        )
+
+
+def notes(found: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """One sentence per record left out, the first MAX_NAMED of them, and one for the rest."""
+    named = tuple(
+        f"corrupt_record: {place}: {problem}; left out" for place, problem in found[:MAX_NAMED]
+    )
+    rest = len(found) - MAX_NAMED
+    return (*named, f"corrupt_record: {rest:,} more were left out") if rest > 0 else named
