@@ -43,7 +43,8 @@ ORDER = (
 
 
 EXTRAS = {
-    "train": frozenset({"torch", "transformers", "safetensors", "matplotlib"}),
+    "train": frozenset({"torch", "transformers", "safetensors"}),
+    "plots": frozenset({"matplotlib"}),
     "cluster": frozenset({"distributed"}),
     "remote": frozenset({"aiohttp"}),
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wikidata5m.console import emit, json_option, table
+from wikidata5m.console import emit, json_option, log, table
 
 if TYPE_CHECKING:
     from wikidata5m.schema import Part, Setting
@@ -20,19 +20,32 @@ DATASET = click.argument("folder", metavar="DATASET", type=click.Path(path_type=
 
 @click.command(short_help="Print sizes, splits, top categories and drops.")
 @DATASET
+@click.option(
+    "--plots",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write pictures of degrees, relations and words into this folder (SVG and PNG).",
+)
 @json_option
-def stats(folder: Path, as_json: bool) -> None:
+def stats(folder: Path, plots: Path | None, as_json: bool) -> None:
     """Print a dataset's sizes, splits, top categories and drops (the paper's Tables 1-3).
+
+    The paper's own figures stand beside those of a dataset that it names.
 
     \b
     Example:
-      wikidata5m stats wikidata5m-2019-07
+      wikidata5m stats wikidata5m-2019-07 --plots pictures
     """
     from wikidata5m.dataset import Dataset
     from wikidata5m.stats import render
     from wikidata5m.stats import stats as run
 
-    result = run(Dataset(folder))
+    dataset = Dataset(folder)
+    if plots is not None:
+        from wikidata5m.plots import write_plots
+
+        for file in write_plots(dataset, plots):
+            log(f"wrote {file}")
+    result = run(dataset)
     emit(result, as_json=as_json, text=render(result))
 
 
@@ -48,11 +61,12 @@ def stats(folder: Path, as_json: bool) -> None:
 )
 @json_option
 def show(folder: Path, entity: str, limit: int, as_json: bool) -> None:
-    """Show one entity: names, types, text, and the facts it takes part in.
+    """Show one entity, by id or by name: types, text, facts, and its part of each split.
 
     \b
     Example:
       wikidata5m show wikidata5m-2019-07 Q42
+      wikidata5m show wikidata5m-2019-07 "douglas adams"
     """
     from wikidata5m.dataset import Dataset
     from wikidata5m.show import render, show_entity

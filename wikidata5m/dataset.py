@@ -124,7 +124,7 @@ class Dataset:
         """All descriptions as a lazy Polars frame (index, text), for work on columns.
 
         >>> dataset.scan_texts().select(pl.col("text").str.len_chars().max()).collect().item()
-        62
+        54
         """
         return pl.scan_parquet(self.texts.shards, glob=False)
 

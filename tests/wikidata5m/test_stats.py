@@ -1,0 +1,96 @@
+"""stats against plain counts and the paper; its pictures; show by name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ujson
+from click.testing import CliRunner
+
+from tests.datasets import make_dataset
+from wikidata5m.cli import main
+from wikidata5m.dataset import Dataset
+from wikidata5m.published import PUBLISHED, WIKIDATA5M, recognise
+from wikidata5m.schema import PARTS
+from wikidata5m.stats import render, stats
+
+run = CliRunner().invoke
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return make_dataset(tmp_path_factory.mktemp("stats") / "data")
+
+
+def test_figures_are_those_of_a_plain_count(dataset: Dataset) -> None:
+    result = stats(dataset)
+    for setting, split in result["parts"].items():
+        for part, n in split.items():
+            triplets = dataset.triplets(setting, part).tolist()
+            ends = {e for h, _, t in triplets for e in (h, t)}
+            relations = {r for _, r, _ in triplets}
+            assert n == {
+                "entities": len(ends),
+                "relations": len(relations),
+                "triplets": len(triplets),
+            }
+    counts = [len(text.split()) for text in dataset.texts]
+    assert result["words"] == {"median": np.median(counts), "mean": np.mean(counts)}
+    for bucket in result["degrees"]:
+        inside = [bucket["from"] <= d <= bucket["to"] for d in dataset.degrees.tolist()]
+        assert bucket["number"] == sum(inside)
+    sizes = np.bincount(dataset.triplets()[:, 1])
+    assert sum(b["number"] for b in result["relation_sizes"]) == len(sizes)
+    assert result["published"] is None
+
+
+def test_the_papers_figures_stand_beside_a_dataset_it_names(tmp_path: Path) -> None:
+    for each in PUBLISHED:
+        assert recognise("x", each.entities, each.relations) is each
+    assert recognise("wikidata5m-2026-01", 7, 7) is WIKIDATA5M
+    assert recognise("small", 7, 7) is None
+    # The sums that the paper itself prints.
+    assert sum(WIKIDATA5M.transductive.values()) == 20_624_575
+    assert sum(WIKIDATA5M.categories.values()) == 2_225_501
+    text = render(stats(make_dataset(tmp_path / "d", name="wikidata5m-toy")))
+    assert "20,614,279" in text
+    assert "4,579,609 / 822 / 20,496,514" in text
+    assert "1,517,591 (33.0%)" in text
+
+
+def test_pictures_are_written_and_matplotlib_is_asked_for(dataset: Dataset, tmp_path: Path) -> None:
+    words = ["stats", str(dataset.path), "--plots", str(tmp_path / "p")]
+    assert run(main, words, catch_exceptions=False).exit_code == 0
+    names = {file.name for file in (tmp_path / "p").iterdir()}
+    assert names == {f"{w}.{k}" for w in ("degrees", "relations", "words") for k in ("svg", "png")}
+    assert "triplets of an entity" in (tmp_path / "p" / "degrees.svg").read_text()
+    script = (
+        "import sys\nsys.modules['matplotlib'] = None\n"
+        f"from wikidata5m.cli import main\nmain({words!r})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "pip install 'wikidata5m[plots]'" in done.stderr
+
+
+def test_an_entity_is_shown_by_name_with_its_parts(dataset: Dataset) -> None:
+    folder = str(dataset.path)
+    result = ujson.loads(run(main, ["show", folder, "LAND 1", "--json"]).stdout)
+    assert result["label"] == "Land 1"
+    assert {other["label"] for other in result["also_called_so"]} == {"Land 10", "Land 11"}
+    index = dataset.entity_index(result["entity"])
+    for setting, counts in result["splits"].items():
+        for part in PARTS:
+            ends = dataset.triplets(setting, part)[:, [0, 2]]
+            assert counts.get(part, 0) == int((ends == index).any(axis=1).sum())
+    text = run(main, ["show", folder, "land 1"]).stdout
+    assert "Others of this name: Land 1" in text
+    assert "Triplets of the transductive split: " in text
+    missing = run(main, ["show", folder, "zzz"])
+    assert missing.exit_code == 1
