@@ -126,6 +126,10 @@ def one_process(executor: Executor, mix: Mix, excerpt: Path, rounds: int) -> Ite
             if seconds:
                 rate = mix.bytes / 1e6 / statistics.median(seconds)
                 yield Figure(f"{label(path)}: {name}", rate, "MB/s of JSON a core")
+        if path == mix.bzip2:
+            pairs = zip(times["unpack alone"], times["the whole task"], strict=True)
+            share = statistics.median(alone / task for alone, task in pairs)
+            yield Figure(f"{label(path)}: a task, of the decompressor alone", share, "share", 0.8)
     spent = [in_fresh_process(stages.extract, path) for path in (mix.bzip2, mix.gzip, excerpt)]
     for path, each in zip((mix.bzip2, mix.gzip, excerpt), spent, strict=True):
         yield Figure(f"{label(path)}: memory of a task", each.peak_mb, "MB")

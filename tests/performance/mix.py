@@ -80,7 +80,15 @@ def _pools(real: Path) -> tuple[list[bytes], list[bytes]]:
     for name in SOURCES:
         for line in bz2.decompress((real / name).read_bytes()).splitlines():
             item = line.strip().rstrip(b",")
-            if _ITEM.search(item[:400]):
+            if _ITEM.search(item[:400]) and _is_current(item):
                 links = item[item.rfind(b'"sitelinks"') :]
                 (paged if b'"enwiki"' in links else pageless).append(item)
     return paged, pageless
+
+
+def _is_current(item: bytes) -> bool:
+    """Whether an item has all that dumps of 2019 give one: every key, a datatype in every snak."""
+    keys = (b'"labels":', b'"descriptions":', b'"aliases":', b'"claims":', b'"sitelinks":')
+    return all(key in item for key in keys) and item.count(b'"snaktype"') == item.count(
+        b'"datatype"'
+    )
