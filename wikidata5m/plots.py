@@ -54,7 +54,8 @@ def write_plots(dataset: Dataset, folder: Path) -> list[Path]:
     def described(axes: Any) -> None:
         top = int(np.quantile(words_T, 0.995)) + 1 if len(words_T) else 1
         # Bins of a whole number of words; others hold now more and now fewer, and make false peaks.
-        edges = np.arange(0, top + 1 + BINS, -(-top // BINS)) - 0.5
+        width = -(-top // BINS)
+        edges = np.arange(0, top + 2 * width, width) - 0.5
         axes.hist(words_T[words_T <= top], bins=edges, color=COLOUR)
         axes.set_xlabel("words of a description (the longest 0.5% left out)")
         axes.set_ylabel("entities")

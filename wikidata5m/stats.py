@@ -108,6 +108,8 @@ def _part_rows(result: dict[str, Any], known: dict[str, Any] | None) -> Iterator
 def _category_rows(
     result: dict[str, Any], known: dict[str, Any] | None
 ) -> Iterator[Sequence[object]]:
+    if not result["categories"]:
+        return
     total, share = 0, 0.0
     for row in result["categories"]:
         total, share = total + row["entities"], share + row["share"]
