@@ -30,4 +30,4 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_cache_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What tests keep is theirs alone."""
-    monkeypatch.setenv("WIKIDATA5M_CACHE", str(tmp_path / "wikidata5m-cache"))
+    monkeypatch.setenv("WIKIDATA5M_HOME", str(tmp_path / "wikidata5m-cache"))

@@ -7,12 +7,14 @@ whatever carries its final name can be trusted after a kill.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import platformdirs
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -44,6 +46,12 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def cache_home() -> Path:
+    """Where downloads and what can be made again are kept: WIKIDATA5M_HOME, or the user's cache."""
+    named = os.environ.get("WIKIDATA5M_HOME")
+    return Path(named) if named else platformdirs.user_cache_path("wikidata5m")
 
 
 def write_json(path: Path, value: object) -> None:

@@ -12,7 +12,6 @@ Legend: E entities, K names.
 from __future__ import annotations
 
 import bisect
-import os
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ import numpy.typing as npt
 import polars as pl
 
 from wikidata5m.console import log
-from wikidata5m.files import atomic_path
+from wikidata5m.files import atomic_path, cache_home
 
 Match = Literal["exact", "prefix", "words", "substring"]
 """Best first: a whole name, its beginning, all words (or their beginnings), any piece."""
@@ -177,7 +176,7 @@ def build_names(
 
 def kept_names(key: str, build: Callable[[], NameIndex]) -> NameIndex:
     """The index kept under `key`, or else a new one, kept when it is large."""
-    folder = cache_folder() / f"names-{FORMAT}-{key}"
+    folder = cache_home() / f"names-{FORMAT}-{key}"
     if folder.is_dir():
         return NameIndex.open(folder)
     index = build()
@@ -186,16 +185,9 @@ def kept_names(key: str, build: Callable[[], NameIndex]) -> NameIndex:
     try:
         index.save(folder)
     except OSError as error:
-        log(f"{folder}: the index of names is not kept ({error.strerror}); set WIKIDATA5M_CACHE")
+        log(f"{folder}: the index of names is not kept ({error.strerror}); set WIKIDATA5M_HOME")
         return index
     return NameIndex.open(folder)
-
-
-def cache_folder() -> Path:
-    """Where what can be made again is kept: WIKIDATA5M_CACHE, or the user's cache folder."""
-    if named := os.environ.get("WIKIDATA5M_CACHE"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wikidata5m"
 
 
 def clean(name: str) -> str:

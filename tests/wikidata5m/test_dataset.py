@@ -217,7 +217,7 @@ def test_a_large_index_is_kept_and_read_again(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(search, "KEEP_FROM", 1)
-    monkeypatch.setenv("WIKIDATA5M_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("WIKIDATA5M_HOME", str(tmp_path / "cache"))
     first = Dataset(dataset.path).search("person")
     assert len(list((tmp_path / "cache").iterdir())) == 1
     monkeypatch.setattr(wikidata5m.dataset, "build_names", None)

@@ -8,20 +8,17 @@ Imports catalogue, reader, and of wikidata5m download, unpack and what they stan
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
 from wikidata5m import schema
 from wikidata5m.console import log
 from wikidata5m.download import Patience, Receipt, fetch
 from wikidata5m.errors import DatasetError, InputError, OutputExistsError
-from wikidata5m.files import claim_output, sha256
+from wikidata5m.files import cache_home, claim_output, sha256
 from wikidata5m.lines import BadLines
 from wikidata5m.manifest import Manifest, describe_source, load_manifest
 from wikidata5m.releases.catalogue import ARCHIVES as CATALOGUE
@@ -57,20 +54,14 @@ class Source:
     patience: Patience = field(default_factory=Patience)
 
 
-def home() -> Path:
-    """The cache folder: WIKIDATA5M_HOME, or where the platform keeps caches."""
-    place = os.environ.get("WIKIDATA5M_HOME")
-    return Path(place) if place else platformdirs.user_cache_path("wikidata5m")
-
-
 def archives_folder(version: Version) -> Path:
     """Where the released files of a version are kept."""
-    return home() / "archives" / version
+    return cache_home() / "archives" / version
 
 
 def dataset_folder(version: Version) -> Path:
     """Where `load` looks for a release that was read."""
-    return home() / f"wikidata5m-{version}"
+    return cache_home() / f"wikidata5m-{version}"
 
 
 def download(
