@@ -1,4 +1,4 @@
-"""{{convert}} against the examples of its documentation and articles as Wikipedia shows them."""
+"""{{convert}} against published examples of the template, and what its rounding rule gives."""
 
 from __future__ import annotations
 
