@@ -21,7 +21,7 @@ import pyarrow as pa
 from pipelines import corrupt
 from pipelines.corrupt import Tolerance
 from pipelines.limits import PAGE_DROPS, PageDrop, PageRefused, guarded, memory_limit
-from pipelines.ranges import Range, head, pages
+from pipelines.ranges import PAGE, Range, head, pages
 from pipelines.tasks import TableWriter
 from pipelines.titles import Site, normalise_title, redirect_target
 from pipelines.wikitext import is_disambiguation, lead_text
@@ -156,6 +156,8 @@ def _lead(page: Page) -> str:
 
 def _parse(raw: bytes, site: Site) -> Page:
     """Read one `<page>`. Raises ValueError."""
+    if not raw.startswith(PAGE) or raw.find(PAGE, len(PAGE)) >= 0:
+        raise ValueError("a <page> tag is damaged")
     first = raw.find(b"<revision>")
     before = raw[: first if first >= 0 else None]
     title = _between(before, b"<title>", b"</title>")

@@ -14,11 +14,12 @@ lines and pages of the data, `wikipedia_index` cuts where the streams of a dump 
 """
 
 from pipelines.ranges.plan import Range, plan_ranges
-from pipelines.ranges.records import head, is_packed, lines, pages
+from pipelines.ranges.records import PAGE, head, is_packed, lines, pages
 from pipelines.ranges.storage import Location, describe, file_name, locate, shown, size_of
 from pipelines.ranges.wikipedia_index import plan_indexed_ranges
 
 __all__ = [
+    "PAGE",
     "Location",
     "Range",
     "describe",

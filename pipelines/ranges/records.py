@@ -15,6 +15,9 @@ READ_BYTES: Final = 1 << 20
 HEAD_BYTES: Final = 4096
 PAGE: Final = b"<page>"
 PAGE_END: Final = b"</page>"
+XML_START: Final = b"<mediawiki"
+SITEINFO: Final = b"<siteinfo>"
+SITEINFO_END: Final = b"</siteinfo>"
 XML_END: Final = b"</mediawiki>"
 TAIL_BYTES: Final = 64
 """What is kept of the text after a page: enough for a tag cut in two, and for the closing one."""
@@ -48,26 +51,37 @@ def lines(source: Range) -> Iterator[bytes]:
 def pages(source: Range) -> Iterator[bytes]:
     """Each `<page>...</page>` whose first byte lies in `source`.
 
-    Raises InputError when the file ends inside a page, or without its closing tag.
+    What lies between two pages and is not blank is a page whose tag is damaged: it is given too, by
+    the range that has the page before it, for the caller to refuse. Raises InputError when the file
+    ends inside a page, or without its closing tag.
     """
     buffer, owned, seen = b"", 0, 0
+    # Whether the text before the next page is for this range to judge.
+    judged = source.start == 0
     for block, own in blocks(source):
         buffer += block
         seen += len(block)
         owned += len(block) if own else 0
         done = 0
-        while 0 <= (start := buffer.find(PAGE, done)) < owned:
+        while (start := buffer.find(PAGE, done)) >= 0:
+            if judged and (stray := _stray(buffer[done:start])):
+                yield stray
+            judged = False
+            if start >= owned:
+                return
             end = buffer.find(PAGE_END, start)
             if end < 0:
                 break
             done = end + len(PAGE_END)
             yield buffer[start:done]
-        unfinished = 0 <= start < owned
+            judged = True
         # A tag may straddle the range's end, so a few bytes past it must have been seen.
-        if not unfinished and len(buffer) - owned >= len(PAGE):
+        if start < 0 and not judged and len(buffer) - owned >= len(PAGE):
             return
-        keep = start if unfinished else max(done, len(buffer) - TAIL_BYTES)
+        keep = start if start >= 0 else done if judged else max(done, len(buffer) - TAIL_BYTES)
         buffer, owned = buffer[keep:], max(0, owned - keep)
+    if judged and (stray := _stray(buffer)):
+        yield stray
     inside = 0 <= buffer.find(PAGE) < owned
     # A last range of a few bytes may begin within the closing tag.
     at_end = source.stop == source.size and seen >= TAIL_BYTES
@@ -78,6 +92,15 @@ def pages(source: Range) -> Iterator[bytes]:
             where=f"byte {source.size:,}",
             fix="the file is cut off: download it again",
         )
+
+
+def _stray(gap: bytes) -> bytes:
+    """What is neither blank nor a dump's own beginning or end in the text between two pages."""
+    opened = gap.rfind(XML_START)
+    if opened >= 0:
+        body = gap[opened:].partition(b">")[2]
+        gap = body.partition(SITEINFO_END)[2] if SITEINFO in body else body
+    return gap.partition(XML_END)[0].strip()
 
 
 def head(path: Location) -> bytes:

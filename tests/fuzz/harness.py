@@ -144,13 +144,15 @@ def fuzz(
 def _read_entity(record: bytes, path: Path) -> str:
     path.write_bytes(b"[\n" + record + b",\n]\n")
     run = wikidata.reader(wikidata.Wanted("en", "enwiki"), max_errors=MANY)
-    return _read(run, wikidata.LAYOUTS, path, "entities", ("no_page", "other_entity"))
+    blank = not record.strip(b"[], \t\r\n")
+    return _read(run, wikidata.LAYOUTS, path, "entities", ("no_page", "other_entity"), blank=blank)
 
 
 def _read_page(record: bytes, path: Path) -> str:
     path.write_bytes(_SITEINFO + record + b"</mediawiki>")
     run = wikipedia.reader(max_errors=MANY)
-    return _read(run, wikipedia.LAYOUTS, path, "pages", ("other_namespace",))
+    blank = not record.partition(b"</mediawiki>")[0].strip()
+    return _read(run, wikipedia.LAYOUTS, path, "pages", ("other_namespace",), blank=blank)
 
 
 def _read(
@@ -159,6 +161,8 @@ def _read(
     path: Path,
     total: str,
     drops: tuple[str, ...],
+    *,
+    blank: bool,
 ) -> str:
     """Read the file of one record; the outcome, whose parts must sum up to what came in."""
     out = Collected(layouts)
@@ -176,4 +180,7 @@ def _read(
         ends[name] += tables[table].num_rows if table in tables else 0
     if sum(ends.values()) != counts[total]:
         raise Defect(f"{counts[total]} {total}, but {dict(ends)}; the record is in {path}")
-    return " + ".join(sorted(name for name, count in ends.items() if count)) or "nothing"
+    found = sorted(name for name, count in ends.items() if count)
+    if not found and not blank:
+        raise Defect(f"a record came to nothing; it is in {path}")
+    return " + ".join(found) or "blank"

@@ -113,6 +113,19 @@ def test_lines_come_once_whatever_the_cut(
     assert [line for part in cut(path, cuts) for line in lines(part)] == records
 
 
+@settings(deadline=None)
+@given(cuts=st.lists(st.floats(0, 1), max_size=6), damaged=st.integers(0, 3))
+def test_a_page_whose_tag_is_damaged_is_given_too_whatever_the_cut(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[float], damaged: int
+) -> None:
+    path = tmp_path_factory.mktemp("damaged") / "dump.xml"
+    whole = [b"<page>%d</page>" % number for number in range(4)]
+    whole[damaged] = whole[damaged].replace(b"<page>", b"<pagf>")
+    start = b"<mediawiki>\n<siteinfo><sitename>W</sitename></siteinfo>\n  "
+    path.write_bytes(start + b"\n  ".join(whole) + b"\n</mediawiki>\n")
+    assert [page for part in cut(path, cuts) for page in pages(part)] == whole
+
+
 @pytest.mark.parametrize("name", WRITERS)
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
