@@ -107,7 +107,7 @@ def build(
       wikidata5m build --wikidata w.json.gz --wikipedia p.xml.bz2 --out small --set split.test=100
       wikidata5m build --wikidata https://host/w.json.gz --wikipedia s3://bucket/p.xml.bz2 \\
         --out trial --limit 100
-      wikidata5m build --wikidata w.json.bz2 --wikipedia dewiki.xml.bz2 --out german \
+      wikidata5m build --wikidata w.json.bz2 --wikipedia dewiki.xml.bz2 --out german \\
         --language de --site dewiki --ranks best --exclude-triplets fewrel.tsv
     """
     from pipelines.build import BuildConfig, BuildInput

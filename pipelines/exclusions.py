@@ -31,19 +31,23 @@ class _Instance(msgspec.Struct):
 def read_exclusions(path: Path) -> npt.NDArray[np.int64]:
     """(X, 3): numbers of head, relation and tail, sorted and unique.
 
-    Raises InputError, with the line, on what is no triplet of ids.
+    Raises InputError, with the line, on what is no triplet of ids, and on a file without any.
     """
     try:
         with fsspec.open(str(path), "rt", encoding="utf-8", compression="infer") as stream:
             text = stream.read()
     except FileNotFoundError:
         raise InputError(path, "no such file", fix="check the path") from None
+    except IsADirectoryError:
+        raise InputError(path, "a folder", fix="check the path") from None
     except (OSError, EOFError, ValueError) as error:
         raise InputError(
             path, f"cannot be read ({error})", fix="expected UTF-8 text, plain or packed"
         ) from None
     lines = _fewrel(path, text) if text.lstrip().startswith("{") else _tsv(text)
     rows = [_numbers(path, place, line) for place, line in lines]
+    if not rows:
+        raise InputError(path, "holds no triplet", fix="name the file of those to leave out")
     return np.unique(np.array(rows, np.int64).reshape(-1, 3), axis=0)
 
 

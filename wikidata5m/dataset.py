@@ -45,6 +45,11 @@ class Dataset:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.manifest: Manifest = load_manifest(path)
+        if "documents" in self.manifest.counts:
+            raise DatasetError(
+                f"{path}: a corpus, not a dataset; name a folder that `wikidata5m build` or "
+                "`wikidata5m import` wrote"
+            )
 
     def __repr__(self) -> str:
         return (

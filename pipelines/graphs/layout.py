@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from wikidata5m import schema
 from wikidata5m.errors import InputError
 from wikidata5m.schema import PARTS, SETTINGS, SUPPORT, Part, Setting, Support
 
@@ -109,6 +110,12 @@ def find_files(sources: Sequence[Path], setting: Setting | None = None) -> Graph
         paths = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] != ".")
         files = _sort_out(paths, setting)
         if not files.triplet_files():
+            if (folder / schema.MANIFEST).is_file():
+                raise InputError(
+                    folder,
+                    "a dataset or corpus already, not files to import",
+                    fix="use it as it is, or give the folder of a graph's files",
+                )
             raise InputError(
                 folder,
                 "no file named train, valid and test (.txt, .tsv, .csv; .gz, .bz2, .zst)",

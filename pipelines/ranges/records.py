@@ -109,13 +109,13 @@ def head(path: Location) -> bytes:
     Raises InputError when the file is missing, empty, or not of the format its name says.
     """
     size = size_of(path)
-    if size == 0:
-        raise InputError(shown(path), "is empty", fix="download it again")
     start = b""
     for block, _ in blocks(Range(path, 0, size, size)):
         start += block
         if len(start) >= HEAD_BYTES:
             break
+    if not start:
+        raise InputError(shown(path), "is empty", fix="download it again")
     return start[:HEAD_BYTES]
 
 

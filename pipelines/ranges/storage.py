@@ -46,7 +46,8 @@ def size_of(location: Location) -> int:
     """Bytes of the file. Raises InputError when there is none, or no telling."""
     if isinstance(location, Path):
         if not location.is_file():
-            raise InputError(location, "no such file", fix="check the path")
+            problem = "a folder" if location.is_dir() else "no such file"
+            raise InputError(location, problem, fix="check the path")
         return location.stat().st_size
     size = _info(location).get("size")
     if size is None or _info(location).get("partial") is False:

@@ -153,6 +153,8 @@ def test_exclusions_are_read_from_lines_and_from_fewrel(tmp_path: Path) -> None:
         (b'{"P2": [{"h": ["x", "1", []], "t": ["y", "Q3", []]}]}', "P2, instance 1: not three ids"),
         (b'{"P2": ' + b"[" * 100_000, "not FewRel's JSON"),
         (b"\xff\xfe", "cannot be read"),
+        (b"\n", "holds no triplet; name the file"),
+        (b"{}", "holds no triplet; name the file"),
     ],
 )
 def test_a_bad_exclusion_names_its_place(tmp_path: Path, content: bytes, message: str) -> None:
@@ -160,6 +162,8 @@ def test_a_bad_exclusion_names_its_place(tmp_path: Path, content: bytes, message
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):
         read_exclusions(path)
+    with pytest.raises(InputError, match=r"a folder; check the path"):
+        read_exclusions(tmp_path)
 
 
 def test_real_exclusions_from_fewrel(real_data: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,7 +38,10 @@ ALL = dict(commands())
 @pytest.mark.parametrize("path", ALL)
 def test_every_command_has_help_with_an_example_and_a_docs_page(path: str) -> None:
     help_text = ALL[path].help or ""
-    assert f"wikidata5m {path}" in help_text.split("Example:")[1]
+    example = help_text.split("Example:")[1]
+    assert f"wikidata5m {path}" in example
+    # A continued line that lost its backslash: the docstring then joins it to the next.
+    assert not re.search(r"\S {4,}-", example)
     options = [p for p in ALL[path].params if isinstance(p, click.Option)]
     assert [option.name for option in options if not option.help] == []
     pages = "".join(page.read_text() for page in (REPOSITORY / "docs").rglob("*.md"))
