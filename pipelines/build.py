@@ -3,8 +3,8 @@
     wikidata5m build --wikidata wikidata-20190701-all.json.bz2 \\
         --wikipedia enwiki-20190701-pages-articles-multistream.xml.bz2 --out wikidata5m-2019-07
 
-Imports align, cluster, corrupt, exclusions, ranges, split, tasks, wikidata, wikipedia and the
-package wikidata5m.
+Imports align, cluster, corrupt, exclusions, ranges, split, tasks, wikidata, wikipedia, work and
+the package wikidata5m.
 """
 
 from __future__ import annotations
@@ -22,37 +22,32 @@ from pipelines import corrupt, wikidata, wikipedia
 from pipelines.align import NOTHING_EXCLUDED, align
 from pipelines.cluster import cluster_pool
 from pipelines.exclusions import read_exclusions
-from pipelines.ranges import (
-    Location,
-    Range,
-    describe,
-    file_name,
-    head,
-    is_packed,
-    plan_indexed_ranges,
-    plan_ranges,
-    shown,
-    size_of,
-)
+from pipelines.ranges import Location, describe, file_name, head, shown, size_of
 from pipelines.split import DEFAULT, SplitConfig, Splits, Whole, check_names, make_splits
 from pipelines.tasks import Task, perform_all, worker_pool
 from pipelines.titles import Site
+from pipelines.work import (
+    LEAST_TASK,
+    WIKIDATA,
+    WIKIPEDIA,
+    absolute,
+    check_kind,
+    check_same,
+    cut,
+    plan,
+)
 from wikidata5m import schema
 from wikidata5m.console import log, progress
-from wikidata5m.errors import InputError, OutputExistsError
-from wikidata5m.files import claim_output, read_json, write_json
+from wikidata5m.errors import InputError
+from wikidata5m.files import claim_output
 from wikidata5m.manifest import Manifest, load_manifest
 from wikidata5m.schema import Ranks
 from wikidata5m.writer import Provenance, Tables, write_dataset
 
 WORK: Final = ".build"
-PLAN: Final = "plan.json"
 EXCLUDED: Final = "exclude_triplets"
 _DBNAME: Final = re.compile(rb"<dbname>([^<]+)</dbname>")
-LEAST_TASK: Final = 1 << 16
 MOST_TASK: Final = 32 << 20
-PLAIN_FACTOR: Final = 8
-"""How many times more bytes of a plain dump a task reads: about what packed ones hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,15 +137,16 @@ def build(
     work = out / WORK
     if resume and (out / schema.MANIFEST).is_file():
         manifest = load_manifest(out)
-        _check_same(_identity_of(manifest), _identity(source, config), out)
+        check_same(_identity_of(manifest), _identity(source, config), out)
         log(f"{out}: complete already")
         shutil.rmtree(work, ignore_errors=True)
         return manifest
     claim_output(out, resume=resume, overwrite=overwrite, marker=WORK, inputs=source.local_files)
-    task_bytes = _plan(work / PLAN, source, config)
+    asked = _identity(source, config)
+    task_bytes = plan(work, asked, source.wikipedia_index, _share(source))
     with _workers(source, work) as executor:
         hashed = [
-            executor.submit(describe, role, _absolute(each), hashed=_is_hashed(role, config))
+            executor.submit(describe, role, absolute(each), hashed=_is_hashed(role, config))
             for role, each in source.sources
         ]
         tasks = _tasks(source, work, config, task_bytes)
@@ -181,18 +177,8 @@ def build(
 
 def _check_dumps(source: BuildInput, config: BuildConfig) -> None:
     """Refuse a missing, swapped or foreign file before anything is written."""
-    for path, role, marks, flag in (
-        (source.wikidata, "a Wikidata JSON dump", (b"[", b"{"), "--wikidata"),
-        (source.wikipedia, "a Wikipedia XML dump", (b"<mediawiki", b"<?xml"), "--wikipedia"),
-    ):
-        start = head(path).lstrip()
-        if not start.startswith(marks):
-            raise InputError(
-                shown(path),
-                f"{_sniff(start)}, not {role}",
-                where="line 1",
-                fix=f"give {flag} a file that starts with {marks[0].decode()}",
-            )
+    check_kind(source.wikidata, WIKIDATA)
+    check_kind(source.wikipedia, WIKIPEDIA)
     named = _DBNAME.search(head(source.wikipedia))
     if named and (wiki := named[1].decode()) != config.site:
         raise InputError(
@@ -201,11 +187,6 @@ def _check_dumps(source: BuildInput, config: BuildConfig) -> None:
             where="<siteinfo>",
             fix=f"pass --site {wiki}, and its --language",
         )
-
-
-def _sniff(start: bytes) -> str:
-    kinds = {b"<": "an XML document", b"[": "JSON", b"{": "JSON"}
-    return kinds.get(start[:1], "text of another format")
 
 
 def _is_hashed(role: str, config: BuildConfig) -> bool:
@@ -238,33 +219,11 @@ def _known_by(record: dict[str, Any]) -> list[Any]:
     return [record["role"], file_name(record["path"]), record["bytes"], *version]
 
 
-def _check_same(begun: Identity, asked: Identity, out: Path) -> None:
-    if begun != asked:
-        raise OutputExistsError(
-            f"{out}: was begun with other dumps or settings; "
-            "repeat those, or pass --overwrite to start anew"
-        )
-
-
-def _plan(path: Path, source: BuildInput, config: BuildConfig) -> int:
-    """Record what this build is, or check that it is the one begun; returns a task's bytes.
-
-    Those and the index decide the cuts, and stay what they were at first, so that a resume may use
-    other --workers.
-    """
-    index = source.wikipedia_index
-    cut_at = None if index is None else [file_name(index), size_of(index)]
-    asked = _identity(source, config) | {"wikipedia_index": cut_at}
-    if path.is_file():
-        plan = read_json(path)
-        task_bytes = plan.pop("task_bytes")
-        _check_same(plan, asked, path.parent.parent)
-        return int(str(task_bytes))
+def _share(source: BuildInput) -> int:
+    """Bytes that a task reads of packed dumps: a few tasks a worker, each neither tiny nor long."""
     total = sum(size_of(dump) for _, dump in source.dumps)
     share = MOST_TASK if source.cluster else total // (4 * source.workers)
-    task_bytes = source.range_bytes or max(LEAST_TASK, min(MOST_TASK, share))
-    write_json(path, asked | {"task_bytes": task_bytes})
-    return task_bytes
+    return source.range_bytes or max(LEAST_TASK, min(MOST_TASK, share))
 
 
 def _workers(source: BuildInput, work: Path) -> AbstractContextManager[Executor]:
@@ -290,25 +249,8 @@ def _tasks(source: BuildInput, work: Path, config: BuildConfig, task_bytes: int)
     return [
         Task(source=part, out=work.absolute() / f"{name}-{part.index:06}", layouts=layouts, run=run)
         for name, dump, index, layouts, run in jobs
-        for part in _ranges(dump, index, config, task_bytes)
+        for part in cut(dump, index, task_bytes, megabytes=config.limit)
     ]
-
-
-def _ranges(
-    dump: Location, index: Location | None, config: BuildConfig, task_bytes: int
-) -> list[Range]:
-    """The ranges of a dump, or of what a trial reads of it."""
-    place = _absolute(dump)
-    target = task_bytes if is_packed(dump) else task_bytes * PLAIN_FACTOR
-    limit = None if config.limit is None else config.limit * 1_000_000
-    if index is None:
-        return plan_ranges(place, target, limit=limit)
-    return plan_indexed_ranges(place, target, index, limit=limit)
-
-
-def _absolute(dump: Location) -> Location:
-    """The dump as a worker in any folder finds it."""
-    return dump.absolute() if isinstance(dump, Path) else dump
 
 
 def _extract(tasks: list[Task], executor: Executor) -> None:

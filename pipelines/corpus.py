@@ -2,7 +2,7 @@
 
     wikidata5m corpus --wikipedia enwiki-20190701-pages-articles-multistream.xml.bz2 --out corpus
 
-Imports documents, ranges, tasks, wikipedia and the package wikidata5m. Read by tasks, which a
+Imports documents, ranges, tasks, wikipedia, work and the package wikidata5m. Read by tasks, which a
 resume takes up; then gathered into shards whose cuts depend on the documents alone.
 """
 
@@ -23,32 +23,27 @@ import pyarrow.parquet as pq
 
 from pipelines import documents
 from pipelines.documents import TextFile, find_texts, read_articles, read_texts
-from pipelines.ranges import (
-    Location,
-    Range,
-    describe,
-    file_name,
-    head,
-    is_packed,
-    plan_indexed_ranges,
-    plan_ranges,
-    shown,
-    size_of,
-)
+from pipelines.ranges import Location, Range, describe, file_name, size_of
 from pipelines.tasks import Task, perform_all, worker_pool
 from pipelines.wikipedia import dropped_pages
+from pipelines.work import (
+    LEAST_TASK,
+    PLAIN_FACTOR,
+    WIKIPEDIA,
+    check_kind,
+    check_same,
+    cut,
+    plan,
+)
 from wikidata5m import schema
 from wikidata5m.console import log, progress
-from wikidata5m.errors import ConfigError, DatasetError, InputError, OutputExistsError
-from wikidata5m.files import atomic_path, claim_output, read_json, sha256, write_json
+from wikidata5m.errors import ConfigError, DatasetError
+from wikidata5m.files import atomic_path, claim_output, sha256
 from wikidata5m.manifest import Manifest, hash_files, load_manifest, now, software
 from wikidata5m.schema import CorpusSource
 
 WORK: Final = ".corpus"
-PLAN: Final = "plan.json"
-LEAST_TASK: Final = 1 << 16
 MOST_TASK: Final = 16 << 20
-PLAIN_FACTOR: Final = 8
 GROUP_CHARS: Final = 8 << 20
 """A reader holds one row group, so that is what it costs in memory."""
 SHARD_CHARS: Final = 512 << 20
@@ -104,19 +99,20 @@ def make_corpus(
     """
     files = find_texts(source.texts) if source.texts else []
     if source.wikipedia is not None:
-        _check_dump(source.wikipedia)
+        check_kind(source.wikipedia, WIKIPEDIA)
     asked = {"config": asdict(config), "sources": _identity(source, files)}
     work = out / WORK
     if resume and (out / schema.MANIFEST).is_file():
         manifest = load_manifest(out)
         begun = {"config": manifest.config, "sources": _identity_of(manifest)}
-        _check_same(begun, asked | {"sources": [one[:3] for one in asked["sources"]]}, out)
+        check_same(begun, asked | {"sources": [one[:3] for one in asked["sources"]]}, out)
         log(f"{out}: complete already")
         shutil.rmtree(work, ignore_errors=True)
         return manifest
-    local = [each for each in (source.wikipedia, source.texts) if isinstance(each, Path)]
+    named = (source.wikipedia, source.wikipedia_index, source.texts)
+    local = [each for each in named if isinstance(each, Path)]
     claim_output(out, resume=resume, overwrite=overwrite, marker=WORK, inputs=local)
-    task_bytes = _plan(work / PLAN, asked, source, files)
+    task_bytes = plan(work, asked, source.wikipedia_index, _share(source, files))
     tasks = _tasks(source, files, work.absolute(), config, task_bytes)
     total = sum(task.source.stop - task.source.start for task in tasks)
     with worker_pool(source.workers) as executor:
@@ -131,16 +127,6 @@ def make_corpus(
 
 
 # --- Plan -----------------------------------------------------------------------------------
-
-
-def _check_dump(dump: Location) -> None:
-    if not head(dump).lstrip().startswith((b"<mediawiki", b"<?xml")):
-        raise InputError(
-            shown(dump),
-            "not a Wikipedia XML dump",
-            where="line 1",
-            fix="give --wikipedia a file that starts with <mediawiki",
-        )
 
 
 def _identity(source: CorpusInput, files: list[TextFile]) -> list[list[Any]]:
@@ -162,27 +148,11 @@ def _identity_of(manifest: Manifest) -> list[list[Any]]:
     ]
 
 
-def _check_same(begun: object, asked: object, out: Path) -> None:
-    if begun != asked:
-        raise OutputExistsError(
-            f"{out}: was begun with other sources or settings; "
-            "repeat those, or pass --overwrite to start anew"
-        )
-
-
-def _plan(path: Path, asked: dict[str, Any], source: CorpusInput, files: list[TextFile]) -> int:
-    """Record what this corpus is, or check that it is the one begun; returns a task's bytes."""
-    if path.is_file():
-        plan = read_json(path)
-        task_bytes = plan.pop("task_bytes")
-        _check_same(plan, asked, path.parent.parent)
-        return int(str(task_bytes))
+def _share(source: CorpusInput, files: list[TextFile]) -> int:
+    """Bytes that a task reads: a few tasks a worker, each neither tiny nor long."""
     total = sum(file.size for file in files)
     total += 0 if source.wikipedia is None else size_of(source.wikipedia)
-    share = max(LEAST_TASK, min(MOST_TASK, total // (4 * source.workers)))
-    task_bytes = source.task_bytes or share
-    write_json(path, asked | {"task_bytes": task_bytes})
-    return task_bytes
+    return source.task_bytes or max(LEAST_TASK, min(MOST_TASK, total // (4 * source.workers)))
 
 
 def _tasks(
@@ -192,10 +162,8 @@ def _tasks(
     tasks = []
     if source.wikipedia is not None:
         run = partial(read_articles, min_words=config.min_words)
-        tasks += [
-            _task(work, "wikipedia", part, run)
-            for part in _ranges(source.wikipedia, source.wikipedia_index, config, task_bytes)
-        ]
+        parts = cut(source.wikipedia, source.wikipedia_index, task_bytes, megabytes=config.limit)
+        tasks += [_task(work, "wikipedia", part, run) for part in parts]
     if source.texts is not None:
         folder = source.texts.absolute()
         total = sum(file.size for file in files)
@@ -211,17 +179,6 @@ def _tasks(
 def _task(work: Path, role: CorpusSource, part: Range, run: Any) -> Task:
     out = work / f"{role}-{part.index:06}"
     return Task(source=part, out=out, layouts=documents.LAYOUTS, run=run)
-
-
-def _ranges(
-    dump: Location, index: Location | None, config: CorpusConfig, task_bytes: int
-) -> list[Range]:
-    place = dump.absolute() if isinstance(dump, Path) else dump
-    target = task_bytes if is_packed(dump) else task_bytes * PLAIN_FACTOR
-    limit = None if config.limit is None else config.limit * 1_000_000
-    if index is None:
-        return plan_ranges(place, target, limit=limit)
-    return plan_indexed_ranges(place, target, index, limit=limit)
 
 
 def _batches(files: list[TextFile], size: int) -> Iterator[list[TextFile]]:

@@ -162,7 +162,7 @@ def test_an_interrupted_build_goes_on_where_it_stopped(world: Path, tmp_path: Pa
     assert "not empty" in again.stderr
     other = CliRunner().invoke(main, [*run, "--resume", "--seed", "5"])
     assert other.exit_code == 1
-    assert "begun with other dumps or settings" in other.stderr
+    assert "begun with other sources or settings" in other.stderr
     assert {path: path.stat().st_ino for path in finished} == stamps
     assert CliRunner().invoke(main, [*run, "--resume", "--workers", "1"]).exit_code == 0
     assert load(tmp_path / "out").manifest.files == whole.files
@@ -170,7 +170,7 @@ def test_an_interrupted_build_goes_on_where_it_stopped(world: Path, tmp_path: Pa
     assert CliRunner().invoke(main, [*run, "--resume"]).exit_code == 0
     late = CliRunner().invoke(main, [*run, "--resume", "--set", "min_words=9"])
     assert late.exit_code == 1
-    assert "begun with other dumps or settings" in late.stderr
+    assert "begun with other sources or settings" in late.stderr
 
 
 def test_overwriting_never_deletes_the_dumps(world: Path, tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_a_resume_with_other_exclusions_is_refused(world: Path, tmp_path: Path) 
     excluded.write_text("Q2\tP31\tQ5\n")
     again = CliRunner().invoke(main, [*run, "--resume"])
     assert again.exit_code == 1
-    assert "begun with other dumps or settings" in again.stderr
+    assert "begun with other sources or settings" in again.stderr
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import re
 import shutil
 from collections import Counter
@@ -20,6 +21,7 @@ from tests.pipelines.test_wikipedia import dump, page
 from wikidata5m import schema
 from wikidata5m.cli import main
 from wikidata5m.corpus import Corpus, is_corpus
+from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, DatasetError, InputError, OutputExistsError
 
 V = "0.10"
@@ -169,6 +171,10 @@ def test_an_interrupted_corpus_goes_on_where_it_stopped(
     assert "not empty" in CliRunner().invoke(main, run).stderr
     other = CliRunner().invoke(main, [*run, "--resume", "--set", "min_words=6"])
     assert "begun with other sources or settings" in other.stderr
+    index = tmp_path / "index.txt"
+    index.write_text("0:1:P0\n", encoding="utf-8")
+    cuts = CliRunner().invoke(main, [*run, "--resume", "--wikipedia-index", str(index)])
+    assert "begun with other sources or settings" in cuts.stderr
     bad.write_bytes(b"Cafe, written in this encoding here.")
     assert {path: path.stat().st_ino for path in finished} == stamps
     again = CliRunner().invoke(main, [*run, "--resume", "--json"], catch_exceptions=False)
@@ -194,13 +200,20 @@ def test_bad_sources_are_one_line_that_names_the_fix(
     nul = tmp_path / "nul"
     nul.mkdir()
     (nul / "a.txt").write_bytes(b"abc\0def")
+    nothing = tmp_path / "nothing.xml.bz2"
+    nothing.write_bytes(bz2.compress(b""))
     cases = [
         (CorpusInput(texts=tmp_path / "absent"), "no such folder; check the path"),
         (CorpusInput(texts=empty), "holds no .txt files; expected one document a file"),
         (CorpusInput(texts=large), "all.txt: 268 MB, too large for one document"),
         (CorpusInput(texts=nul), "a.txt, character 3: holds a NUL"),
         (CorpusInput(wikipedia=tmp_path / "absent.xml"), "no such file; check the path"),
-        (CorpusInput(wikipedia=books / "a.txt"), "line 1: not a Wikipedia XML dump"),
+        (
+            CorpusInput(wikipedia=books / "a.txt"),
+            "line 1: text of another format, not a Wikipedia XML dump; give --wikipedia a file",
+        ),
+        (CorpusInput(wikipedia=books), f"{books}: a folder; check the path"),
+        (CorpusInput(wikipedia=nothing), f"{nothing}: is empty; download it again"),
     ]
     for source, message in cases:
         with pytest.raises(InputError, match=re.escape(message)):
@@ -210,6 +223,9 @@ def test_bad_sources_are_one_line_that_names_the_fix(
         CorpusInput()
     with pytest.raises(OutputExistsError, match="which --overwrite would delete"):
         make_corpus(CorpusInput(texts=books), books.parent, CorpusConfig(), overwrite=True)
+    indexed = CorpusInput(wikipedia=wiki, wikipedia_index=nul / "a.txt")
+    with pytest.raises(OutputExistsError, match="which --overwrite would delete"):
+        make_corpus(indexed, nul, CorpusConfig(), overwrite=True)
     with pytest.raises(DatasetError, match=r"no document is left: .*short_text 3"):
         make_corpus(CorpusInput(texts=books), tmp_path / "out", CorpusConfig(min_words=99))
     for arguments in ([], ["--wikipedia-index", "x", "--texts", str(books)]):
@@ -226,6 +242,14 @@ def test_a_dataset_is_no_corpus(tmp_path: Path) -> None:
         Corpus(dataset.path)
     with pytest.raises(DatasetError, match="no complete corpus"):
         Corpus(tmp_path)
+
+
+def test_a_corpus_is_no_dataset(shards: Corpus) -> None:
+    with pytest.raises(DatasetError, match="a corpus, not a dataset"):
+        Dataset(shards.path)
+    again = CliRunner().invoke(main, ["import", str(shards.path), "--out", str(shards.path)])
+    assert (again.exit_code, again.stderr.count("\n")) == (1, 1)
+    assert "a dataset or corpus already, not files to import" in again.stderr
 
 
 def test_a_real_dump_becomes_prose(real_data: Path, tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_a_resume_refuses_a_dump_that_has_changed_or_other_cuts(
     ):
         result = CliRunner().invoke(main, [*run, *changed])
         assert result.exit_code == 1
-        assert "begun with other dumps or settings" in result.stderr
+        assert "begun with other sources or settings" in result.stderr
 
 
 def test_a_trial_reads_the_first_megabytes_and_says_so(world: Path, tmp_path: Path) -> None:

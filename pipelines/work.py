@@ -1,0 +1,103 @@
+"""What a run by tasks was begun with, and how its dumps are cut. Imports errors, files and ranges.
+
+A plan lies beside the tasks: what decides the result, and what decides the cuts. A resume goes on
+only with the same, for finished tasks of other cuts would give records twice, or not at all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from pipelines.ranges import (
+    Location,
+    Range,
+    file_name,
+    head,
+    is_packed,
+    plan_indexed_ranges,
+    plan_ranges,
+    shown,
+    size_of,
+)
+from wikidata5m.errors import InputError, OutputExistsError
+from wikidata5m.files import read_json, write_json
+
+PLAN: Final = "plan.json"
+LEAST_TASK: Final = 1 << 16
+PLAIN_FACTOR: Final = 8
+"""How many times more bytes of a plain dump a task reads: about what packed ones hold."""
+
+
+class Kind(NamedTuple):
+    """What a dump must be, and the option that names it."""
+
+    what: str
+    marks: tuple[bytes, ...]
+    """How its first line may start."""
+    option: str
+
+
+WIKIDATA: Final = Kind("a Wikidata JSON dump", (b"[", b"{"), "--wikidata")
+WIKIPEDIA: Final = Kind("a Wikipedia XML dump", (b"<mediawiki", b"<?xml"), "--wikipedia")
+
+
+def check_kind(dump: Location, kind: Kind) -> None:
+    """Raise InputError when there is no such file, or one of another kind."""
+    start = head(dump).lstrip()
+    if not start.startswith(kind.marks):
+        raise InputError(
+            shown(dump),
+            f"{_sniff(start)}, not {kind.what}",
+            where="line 1",
+            fix=f"give {kind.option} a file that starts with {kind.marks[0].decode()}",
+        )
+
+
+def _sniff(start: bytes) -> str:
+    kinds = {b"<": "an XML document", b"[": "JSON", b"{": "JSON"}
+    return kinds.get(start[:1], "text of another format")
+
+
+def check_same(begun: object, asked: object, out: Path) -> None:
+    """Raise OutputExistsError when the run in `out` was begun with other than is asked for."""
+    if begun != asked:
+        raise OutputExistsError(
+            f"{out}: was begun with other sources or settings; "
+            "repeat those, or pass --overwrite to start anew"
+        )
+
+
+def plan(work: Path, asked: dict[str, Any], index: Location | None, task_bytes: int) -> int:
+    """Record what the run in `work` is, or check that it is the one begun; returns a task's bytes.
+
+    Those and the `index` decide the cuts, and stay what they were at first, so that a resume may
+    use other --workers. Raises OutputExistsError when another run was begun.
+    """
+    path = work / PLAN
+    cut_at = None if index is None else [file_name(index), size_of(index)]
+    asked = asked | {"wikipedia_index": cut_at}
+    if path.is_file():
+        begun = read_json(path)
+        first = begun.pop("task_bytes")
+        check_same(begun, asked, work.parent)
+        return int(str(first))
+    write_json(path, asked | {"task_bytes": task_bytes})
+    return task_bytes
+
+
+def cut(
+    dump: Location, index: Location | None, task_bytes: int, *, megabytes: int | None
+) -> list[Range]:
+    """The ranges of a dump, or of its first `megabytes`, for a worker in any folder."""
+    place = absolute(dump)
+    target = task_bytes if is_packed(dump) else task_bytes * PLAIN_FACTOR
+    limit = None if megabytes is None else megabytes * 1_000_000
+    if index is None:
+        return plan_ranges(place, target, limit=limit)
+    return plan_indexed_ranges(place, target, index, limit=limit)
+
+
+def absolute(dump: Location) -> Location:
+    """The dump as a worker in any folder finds it."""
+    return dump.absolute() if isinstance(dump, Path) else dump
