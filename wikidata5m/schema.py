@@ -103,6 +103,8 @@ DEPARTURE_MEANING: Final[dict[str, str]] = {
     "left_out": "triplets among the part's own entities that it does not hold",
     "not_one_unseen": "triplets that do not join a known and an unseen entity",
     "entity_without_text": "entities without a description",
+    "not_held_out": "triplets labelled true that their part does not hold",
+    "false_in_graph": "triplets labelled false that a part holds",
 }
 """What a split or graph taken from elsewhere may break, by the last words of its name."""
 

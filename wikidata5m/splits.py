@@ -12,6 +12,7 @@ inductive       no two parts share an entity, and each holds every triplet among
                 valid and test
 semi_inductive  outside train each triplet joins an entity of train and an unseen one, and valid
                 and test share no unseen entity
+classification  a triplet labelled true stands in its part, one labelled false in none
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy.typing as npt
 from wikidata5m.dataset import Triplets
 from wikidata5m.schema import Part, Setting, Support
 
-__all__ = ["Keys", "Split", "departures", "triplet_keys", "uncovered"]
+__all__ = ["Keys", "Split", "departures", "mislabelled", "triplet_keys", "uncovered"]
 
 Keys = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -75,6 +76,25 @@ def uncovered(split: Split, whole_N3: Triplets, sizes: tuple[int, int]) -> tuple
         held[place[known]] = True
         foreign += int((~known).sum())
     return int((~held).sum()), foreign
+
+
+def mislabelled(
+    part: Part, triplets_N3: Triplets, label_N: Mask, split: Split, sizes: tuple[int, int]
+) -> dict[str, int]:
+    """How many labels of one classification set the split belies, as `departures` names them.
+
+    True is a triplet of `part`, false one of no part and no support; `sizes` are (E, R).
+    """
+    keys = triplet_keys(triplets_N3, sizes)
+    true, false = keys[label_N], np.unique(keys[~label_N])
+    held = {name: triplet_keys(each_N3, sizes) for name, each_N3 in split.items()}
+    # Looked up among the few false ones, so that the many of train need no sort.
+    inside = np.concatenate([each[_among(each, false)] for each in held.values()])
+    found = {
+        "not_held_out": int((~_among(true, np.sort(held[part]))).sum()),
+        "false_in_graph": len(np.unique(inside)),
+    }
+    return {f"classification_{part}_{rule}": count for rule, count in found.items() if count}
 
 
 def triplet_keys(triplets_N3: Triplets, sizes: tuple[int, int]) -> Keys:

@@ -17,7 +17,7 @@ from wikidata5m import schema
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.manifest import check_files
 from wikidata5m.schema import DEPARTURE_MEANING, PARTS, SUPPORT, Setting
-from wikidata5m.splits import Split, departures, triplet_keys, uncovered
+from wikidata5m.splits import Split, departures, mislabelled, triplet_keys, uncovered
 
 UNHELD: Final = ("border", "unseen_entity", "unseen_relation")
 """Reasons, after the setting's name, for which a triplet of the dataset is in no part."""
@@ -44,6 +44,8 @@ def verify(dataset: Dataset) -> list[str]:
         sizes = (dataset.num_entities, dataset.num_relations)
         found |= departures(setting, split, whole_N3, *sizes)
         breaches += _check_cover(setting, split, whole_N3, dataset)
+    if splits:
+        found |= _mislabelled(dataset, next(iter(splits.values())))
     return [*breaches, *_check_departures(found, dataset.manifest.departures)]
 
 
@@ -137,6 +139,18 @@ def _check_cover(
         yield f"{setting}: the parts hold {foreign - removed:,} triplets that the dataset lacks"
     if lost != dropped:
         yield f"{setting}: no part holds {lost:,} triplets, the manifest says {dropped:,}"
+
+
+def _mislabelled(dataset: Dataset, split: Split) -> dict[str, int]:
+    """What the labels of the classification sets say against the split that they are made of."""
+    sizes = (dataset.num_entities, dataset.num_relations)
+    found: dict[str, int] = {}
+    for part in PARTS:
+        name = schema.classification_file(part)
+        if name in dataset.manifest.files:
+            label_N = dataset.read_column(name, "label").to_numpy()
+            found |= mislabelled(part, dataset.read_triplets(name), label_N, split, sizes)
+    return found
 
 
 def _check_departures(found: dict[str, int], declared: dict[str, int]) -> Iterator[str]:

@@ -34,8 +34,8 @@ from wikidata5m.errors import InputError
 from wikidata5m.files import atomic_path, claim_output
 from wikidata5m.lines import BadLines
 from wikidata5m.manifest import Manifest, describe_source
-from wikidata5m.schema import CLASSIFICATION_SCHEMA, PARTS, Part, Setting, Support
-from wikidata5m.splits import Keys, Split, departures, triplet_keys, uncovered
+from wikidata5m.schema import CLASSIFICATION_SCHEMA, PARTS, SETTINGS, Part, Setting, Support
+from wikidata5m.splits import Keys, Split, departures, mislabelled, triplet_keys, uncovered
 from wikidata5m.tsv import TripletFiles, TripletFormat, read_triplets, sort_ids
 from wikidata5m.writer import Provenance, Tables, as_table, write_dataset
 
@@ -72,6 +72,11 @@ def import_graph(
         declared |= departures(setting, split, whole_N3, *sizes)
         lost, _ = uncovered(split, whole_N3, sizes)
         drops |= {f"{setting}_border": lost} if lost else {}
+    if splits:
+        labels = _labelled_split(splits)
+        for part, false_N3 in negatives.items():
+            none_N = np.zeros(len(false_N3), dtype=np.bool_)
+            declared |= mislabelled(part, false_N3, none_N, labels, sizes)
     texts = Descriptions(graph.entities)
     texts.drops += names.unused(graph)
     tables = Tables(
@@ -256,13 +261,18 @@ def _triplets(keys: Keys, sizes: tuple[int, int]) -> Triplets:
     return triplets_N3
 
 
+def _labelled_split(splits: Mapping[Setting, Split]) -> Split:
+    """The split whose triplets a classification set labels: the first as `verify` counts them."""
+    return splits[min(splits, key=SETTINGS.index)]
+
+
 def _label(
     splits: Mapping[Setting, Split], negatives: Mapping[Part, Triplets]
 ) -> dict[Part, pa.Table]:
     """The true triplets of each part that has false ones, then those."""
     if not splits:
         return {}
-    split = next(iter(splits.values()))
+    split = _labelled_split(splits)
     tables: dict[Part, pa.Table] = {}
     for part, false_N3 in negatives.items():
         table = as_table(np.concatenate([split[part], false_N3]))

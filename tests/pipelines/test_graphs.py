@@ -204,6 +204,15 @@ def test_negatives_become_a_classification_set(tmp_path: Path) -> None:
     assert labelled.rows() == [(*row, row in TEST) for row in [*TEST, *false]]
 
 
+def test_negatives_that_the_graph_holds_are_declared(tmp_path: Path) -> None:
+    false = [("b", "r", "b"), TRAIN[0]]
+    for name, content in (("train", TRAIN), ("test", TEST), ("test_negatives", false)):
+        write(tmp_path / "codex" / f"{name}.txt", content)
+    dataset = imported(tmp_path / "data", tmp_path / "codex")
+    assert dataset.manifest.departures["classification_test_false_in_graph"] == 1
+    assert verify(dataset) == []
+
+
 @pytest.mark.parametrize("name", ["triples.csv", "train.csv", "anything.csv.bz2"])
 def test_one_file_is_a_graph_without_a_split(tmp_path: Path, name: str) -> None:
     content = [*TRAIN, *TRAIN, ("10", "r", "9")]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
@@ -145,4 +146,34 @@ def test_a_text_lost_repeated_or_emptied_is_told(folder: Path) -> None:
         "descriptions: 1 are empty",
         "descriptions: 1 entities have more than one",
         "entity_without_text: 1 entities without a description",
+    ]
+
+
+def label(folder: Path, rows: list[tuple[list[int], bool]]) -> None:
+    """Give the dataset a classification set of its test part."""
+    name = schema.classification_file("test")
+    columns = np.array([triplet for triplet, _ in rows], dtype=np.int32)
+    labels = pa.array([true for _, true in rows])
+    (folder / name).parent.mkdir(exist_ok=True)
+    table = as_table(columns).append_column(schema.CLASSIFICATION_SCHEMA.field("label"), labels)
+    write_parquet(table, schema.CLASSIFICATION_SCHEMA, folder / name)
+    agree(folder, name, len(rows))
+
+
+def test_labels_that_the_split_belies_are_told(folder: Path) -> None:
+    dataset = Dataset(folder)
+    train, valid, test = (
+        dataset.triplets("transductive", part)[:2].tolist() for part in schema.PARTS
+    )
+    nowhere = [test[0][2], test[0][1], test[0][0]]
+    assert nowhere not in dataset.triplets().tolist()
+    label(folder, [(test[0], True), (nowhere, False)])
+    assert verify(Dataset(folder)) == []
+    label(folder, [(test[0], True), (test[1], False), (train[0], False), (valid[0], False)])
+    assert verify(Dataset(folder)) == [
+        "classification_test_false_in_graph: 3 triplets labelled false that a part holds"
+    ]
+    label(folder, [(test[0], True), (train[0], True), (valid[0], True), (nowhere, True)])
+    assert verify(Dataset(folder)) == [
+        "classification_test_not_held_out: 3 triplets labelled true that their part does not hold"
     ]
