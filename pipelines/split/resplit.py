@@ -61,14 +61,15 @@ def resplit(
     DatasetError when the dataset is damaged.
     """
     names = check_names(config.settings, earlier=earlier is not None)
-    inputs = [each.path for each in (dataset, earlier) if each]
-    claim_output(out, overwrite=overwrite, inputs=inputs)
     whole = Whole(
         triplets=dataset.triplets(),
         num_entities=dataset.num_entities,
         num_relations=dataset.num_relations,
         earlier=read_earlier(earlier, dataset) if earlier else None,
     )
+    # What is to be replaced goes when both datasets have been read.
+    inputs = [each.path for each in (dataset, earlier) if each]
+    claim_output(out, overwrite=overwrite, inputs=inputs)
     with progress("split", len(names), "splits") as update:
         made = make_splits(whole, names, config.split, config.seed, update)
     for note in made.notes:

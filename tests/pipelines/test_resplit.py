@@ -156,6 +156,19 @@ def test_what_cannot_be_split_is_one_line_that_names_the_fix(
     assert not (tmp_path / "new/manifest.json").exists()
 
 
+def test_what_overwrite_replaces_stays_when_the_dataset_cannot_be_read(
+    small: Dataset, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(small.path, damaged)
+    (damaged / "triplets.parquet").unlink()
+    out = tmp_path / "out"
+    assert run(small.path, "--out", out).exit_code == 0
+    result = run(damaged, "--out", out, "--overwrite")
+    assert (result.exit_code, result.stderr.count("Error")) == (1, 1)
+    assert verify(load(out)) == []
+
+
 def test_a_tiny_graph_gets_no_split_and_is_told(tmp_path: Path) -> None:
     tiny = make_dataset(tmp_path / "tiny", countries=3)
     result = run(tiny.path, "--out", tmp_path / "out", "--settings", EVERY)
