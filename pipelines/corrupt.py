@@ -21,35 +21,40 @@ Unit = Literal["line", "page"]
 
 TABLE: Final = "corrupt"
 LAYOUT: Final = pa.schema([("number", pa.int64()), ("problem", pa.string())])
+EXPECTED: Final[dict[Unit, str]] = {
+    "line": "one entity per line, as Wikidata's JSON dumps have it",
+    "page": "MediaWiki's XML export in UTF-8",
+}
 MAX_NAMED: Final = 20
 MAX_PROBLEM: Final = 200
 """Characters of a problem that are kept: a message may quote the record."""
 
 
 class Tolerance:
-    """The corrupt records of one task; the one past `limit` is raised as InputError."""
+    """The corrupt records of one task; the one past `limit` is raised as InputError.
+
+    Without `out` there is no place to list them: none is left out, and no option is named.
+    """
 
     def __init__(
-        self, source: Range, out: TableWriter | None, unit: Unit, limit: int, fix: str
+        self, source: Range, unit: Unit, out: TableWriter | None = None, limit: int = 0
     ) -> None:
-        self._source, self._out, self._unit = source, out, unit
-        self._limit, self._fix = limit, fix
+        self._source, self._unit = source, unit
+        self._out, self._limit = out, limit
         self._seen = 0
 
     def leave_out(self, number: int, problem: str) -> None:
         """List the record; it is the range's `number`-th line or page, from 1."""
         told = problem if len(problem) <= MAX_PROBLEM else f"{problem[:MAX_PROBLEM]}..."
         self._seen += 1
-        if self._seen > self._limit:
+        if self._out is None or self._seen > self._limit:
             allowed = f", after {self._limit:,} that --max-errors allows" if self._limit else ""
+            fix = f"expected {EXPECTED[self._unit]}: download the dump again"
+            option = ", or leave out up to N such records with --max-errors N" if self._out else ""
             raise InputError(
-                self._source.name,
-                told + allowed,
-                where=self._where(number),
-                fix=f"{self._fix}, or leave out up to N such records with --max-errors N",
+                self._source.name, told + allowed, where=self._where(number), fix=fix + option
             )
-        if self._out is not None:
-            self._out.add(TABLE, (number, told))
+        self._out.add(TABLE, (number, told))
 
     def _where(self, number: int) -> str:
         start = self._source.start

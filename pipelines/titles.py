@@ -28,7 +28,7 @@ _GEORGIAN: Final = re.compile("[\u10d0-\u10ff]")
 # What a page begins with to redirect, in the content languages of the larger wikis.
 _REDIRECT_WORDS: Final = (
     "redirect|weiterleitung|redirection|redirección|redireccion|rinvia|rinvio|redirecionamento|"
-    "doorverwijzing|omdirigering|omdirigér|omdirigering|viderekobling|ohjaus|uudelleenohjaus|"
+    "doorverwijzing|omdirigering|omdirigér|viderekobling|ohjaus|uudelleenohjaus|"
     "patrz|przekieruj|tam|přesměruj|presmeruj|přesměrování|átirányítás|перенаправление|перенапр|"
     "перенаправлення|пренасочване|преусмери|yönlendi̇rme|yönlendirme|đổi|alih|lencong|adres|"
     "redirecteix|birzuzendu|alidirektu|suuna|peradresavimas|pāradresācija|ανακατευθυνση|"

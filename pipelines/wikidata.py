@@ -166,8 +166,7 @@ def _decoder(wanted: Wanted) -> Decode:
 
 def _read(source: Range, out: TableWriter, *, wanted: Wanted, max_errors: int) -> None:
     decode, site = _decoder(wanted), f'"{wanted.site}"'.encode()
-    fix = "expected one entity per line, as Wikidata's JSON dumps have it: download it again"
-    tolerance = Tolerance(source, out, "line", max_errors, fix)
+    tolerance = Tolerance(source, "line", out, max_errors)
     counts: Counter[str] = Counter()
     for number, line in enumerate(lines(source), start=1):
         counts["lines"] += 1

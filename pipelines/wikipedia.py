@@ -35,7 +35,6 @@ __all__ = [
     "normalise_title",
     "read_pages",
     "reader",
-    "tolerance",
 ]
 
 LAYOUTS: Final[dict[str, pa.Schema]] = {
@@ -99,7 +98,7 @@ def read_pages(source: Range, out: TableWriter, *, max_errors: int = 0) -> None:
     """
     counts: Counter[str] = Counter()
     with memory_limit():
-        for row, page in articles(source, counts, tolerance(source, out, max_errors)):
+        for row, page in articles(source, counts, Tolerance(source, "page", out, max_errors)):
             if page.redirect:
                 out.add("redirects", (page.title, page.redirect))
                 continue
@@ -113,12 +112,6 @@ def read_pages(source: Range, out: TableWriter, *, max_errors: int = 0) -> None:
     out.add("counts", tuple(counts[name] for name in LAYOUTS["counts"].names))
 
 
-def tolerance(source: Range, out: TableWriter | None = None, max_errors: int = 0) -> Tolerance:
-    """What becomes of a page that cannot be read."""
-    fix = "expected MediaWiki's XML export in UTF-8: download the dump again"
-    return Tolerance(source, out, "page", max_errors, fix)
-
-
 def articles(
     source: Range, counts: Counter[str], unread: Tolerance | None = None
 ) -> Iterator[tuple[int, Page]]:
@@ -127,7 +120,7 @@ def articles(
     Counts `pages` and `other_namespace`. Raises InputError on a page that is none, unless `unread`
     leaves it out.
     """
-    unread = unread or tolerance(source)
+    unread = unread or Tolerance(source, "page")
     site: Site | None = None
     for number, raw in enumerate(pages(source), start=1):
         site = site or Site.of(head(source.path))

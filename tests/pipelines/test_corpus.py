@@ -233,6 +233,18 @@ def test_bad_sources_are_one_line_that_names_the_fix(
         assert result.exit_code == 2
 
 
+def test_a_damaged_page_is_named_without_an_option_that_corpus_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "wiki.xml"
+    path.write_text(dump(V, page(V, "P1", "Text."), page(V, "P2", "Text.").replace("<title>", "")))
+    result = CliRunner().invoke(
+        main, ["corpus", "--wikipedia", str(path), "--out", str(tmp_path / "out"), "--workers", "1"]
+    )
+    assert (result.exit_code, result.stderr.count("Error")) == (1, 1)
+    assert "page 2: a <page> that cannot be read (no <title>)" in result.stderr
+    assert "download the dump again" in result.stderr
+    assert "--max-errors" not in result.stderr
+
+
 def test_a_dataset_is_no_corpus(tmp_path: Path) -> None:
     from tests.datasets import make_dataset
 
