@@ -72,6 +72,8 @@ class BuildConfig:
 
     def __post_init__(self) -> None:
         check_names(self.settings)
+        if not (self.language and self.site):
+            raise ValueError("language and site must be named, as en and enwiki")
         if self.min_words < 1:
             raise ValueError("min_words must be at least 1")
         if self.seed < 0:

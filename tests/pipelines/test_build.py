@@ -401,6 +401,12 @@ def test_bad_input_is_one_line_that_names_the_fix(world: Path, tmp_path: Path) -
     assert [path.name for path in occupied.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.parametrize("name", ["language", "site"])
+def test_a_build_without_a_language_or_a_site_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="language and site must be named"):
+        BuildConfig(**{name: ""})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_splits_of_a_world_hold_for_any_seed(world: Path, seed: int) -> None:
     truth = pl.read_parquet(world / "truth/triplets.parquet")
