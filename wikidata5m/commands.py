@@ -123,7 +123,7 @@ def leakage(
 
     dataset = Dataset(folder)
     if not dataset.settings:
-        raise DatasetError(f"{folder}: has no split; build one from a larger graph")
+        raise DatasetError(f"{folder}: has no split; make one with `wikidata5m split`")
     result = run(dataset, setting or dataset.settings[0], part, threshold=threshold)
     emit(result, as_json=as_json, text=render(result, limit))
 

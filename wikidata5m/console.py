@@ -116,6 +116,17 @@ def progress(what: str, total: int | None, unit: str) -> Iterator[Progress]:
         yield from _lines(what, total, unit)
 
 
+def by_stages(what: str, stages: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """What each stage gives, by its name; progress tells the one at work."""
+    results: dict[str, Any] = {}
+    with progress(what, len(stages), "stages") as done:
+        for number, (name, stage) in enumerate(stages.items()):
+            done(number, name)
+            results[name] = stage()
+        done(len(stages))
+    return results
+
+
 def _silent(_done: int, _note: str = "") -> None:
     """Show nothing."""
 

@@ -154,13 +154,18 @@ class Dataset:
         >>> int((relation == dataset.relation_index("P17")).sum())
         20
         """
-        if setting is None or part is None:
+        if setting is None and part is None:
             return self.read_triplets(schema.TRIPLETS)
+        if setting is None or part not in PARTS:
+            raise DatasetError(
+                f"{self.path}: triplets of setting {setting!r}, part {part!r}; name both, "
+                f"the part as one of {', '.join(PARTS)}"
+            )
         if not self.has_split(setting):
             raise DatasetError(
-                f"{self.path}: has no {setting} split"
+                f"{self.path}: has no {setting} split (has: {', '.join(self.settings) or 'none'})"
                 + "".join(f" ({note})" for note in self.manifest.notes if setting in note)
-                + "; build it from a larger graph or ask for a smaller split"
+                + "; name one that it has, or make it with `wikidata5m split`"
             )
         return self.read_triplets(schema.split_file(setting, part))
 

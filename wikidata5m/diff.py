@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from wikidata5m import schema
-from wikidata5m.console import table
+from wikidata5m.console import by_stages, table
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.schema import PARTS, SUPPORT, Setting
 from wikidata5m.splits import triplet_keys
@@ -28,15 +28,18 @@ PLACE: Final = frozenset({"role", "path"})
 def diff(a: Dataset, b: Dataset, *, examples: int = 5) -> dict[str, Any]:
     """Counts, shares of A's, and up to `examples` ids of all that B adds, lacks and changes."""
     both = _Numbering(a, b)
+    stages = {
+        "entities": lambda: _rows(a, b, schema.ENTITIES, both.entity_of_b, examples),
+        "relations": lambda: _rows(a, b, schema.RELATIONS, both.relation_of_b, examples),
+        "texts": lambda: _texts(a, b, both, examples),
+        "triplets": lambda: both.triplets(a, b, examples),
+        "splits": lambda: {setting: both.moved(a, b, setting) for setting in _settings(a, b)},
+    }
     return {
         "a": {"name": a.manifest.name, "path": str(a.path), "hash": a.manifest.dataset_hash},
         "b": {"name": b.manifest.name, "path": str(b.path), "hash": b.manifest.dataset_hash},
         "equal": a.manifest.dataset_hash == b.manifest.dataset_hash,
-        "entities": _rows(a, b, schema.ENTITIES, both.entity_of_b, examples),
-        "relations": _rows(a, b, schema.RELATIONS, both.relation_of_b, examples),
-        "texts": _texts(a, b, both, examples),
-        "triplets": both.triplets(a, b, examples),
-        "splits": {setting: both.moved(a, b, setting) for setting in _settings(a, b)},
+        **by_stages("diff", stages),
         "config": dict(_changes(a.manifest.config, b.manifest.config)),
         "sources": dict(_changes(_sources(a), _sources(b))),
         "counts": dict(_changes(a.manifest.counts, b.manifest.counts)),

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from wikidata5m.console import table
+from wikidata5m.console import by_stages, table
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.rules import KINDS, Queries, overlaps
 from wikidata5m.schema import Part, Setting
@@ -44,25 +44,36 @@ def leakage(
     support = [parts["support"]] if "support" in parts else []
     facts_N3 = np.concatenate([train_N3, *support]) if support else train_N3
     known_N3 = np.concatenate(list(parts.values()))
-    pairs = overlaps(train_N3, dataset.num_relations).filter(pl.col("shared") >= LEAST)
-    rules = pairs.filter(pl.col("confidence") >= threshold)
     sizes = (dataset.num_entities, dataset.num_relations)
-    queries = {name: Queries(asked_N3, known_N3, sizes, end) for name, end in ENDS.items()}
+    ready = by_stages(
+        "leakage, reading",
+        {
+            "relations": lambda: overlaps(train_N3, dataset.num_relations),
+            "queries": lambda: {
+                name: Queries(asked_N3, known_N3, sizes, end) for name, end in ENDS.items()
+            },
+        },
+    )
+    pairs, queries = ready["relations"].filter(pl.col("shared") >= LEAST), ready["queries"]
+    rules = pairs.filter(pl.col("confidence") >= threshold)
+    stages = {
+        "unseen": lambda: int(dataset.unseen(setting, part).sum()),
+        "linked": lambda: _linked(asked_N3, facts_N3),
+        "relations_above": lambda: _above(pairs),
+        "pairs": lambda: _named_pairs(dataset, pairs, asked_N3, threshold),
+        "cartesian": lambda: _cartesian(dataset, train_N3, threshold),
+        "rules": lambda: _rule_table(queries, rules, facts_N3),
+        "answers": lambda: {name: _answers(each) for name, each in queries.items()},
+        "relations": lambda: _by_relation(dataset, asked_N3, train_N3),
+        "degrees": lambda: _by_degree(asked_N3, train_N3, dataset.num_entities),
+    }
     return {
         "name": dataset.manifest.name,
         "setting": setting,
         "part": part,
         "threshold": threshold,
         "triplets": len(asked_N3),
-        "unseen": int(dataset.unseen(setting, part).sum()),
-        "linked": _linked(asked_N3, facts_N3),
-        "relations_above": _above(pairs),
-        "pairs": _named_pairs(dataset, pairs, asked_N3, threshold),
-        "cartesian": _cartesian(dataset, train_N3, threshold),
-        "rules": _rule_table(queries, rules, facts_N3),
-        "answers": {name: _answers(each) for name, each in queries.items()},
-        "relations": _by_relation(dataset, asked_N3, train_N3),
-        "degrees": _by_degree(asked_N3, train_N3, dataset.num_entities),
+        **by_stages("leakage", stages),
     }
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import bisect
 import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -22,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from wikidata5m.console import log
+from wikidata5m.console import log, progress
 from wikidata5m.files import atomic_path, cache_home
 
 Match = Literal["exact", "prefix", "words", "substring"]
@@ -154,18 +155,26 @@ def build_names(
     lengths: list[npt.NDArray[np.int64]] = []
     entities: list[Ints] = []
     texts: list[pl.Series] = []
-    for first in range(0, len(rank_E), BUILD_ROWS):
-        index = rank_E[first : first + BUILD_ROWS]
-        frame = _names(index, labels.gather(index), aliases.gather(index))
-        arrow = frame["name"].to_arrow(compat_level=pl.CompatLevel.oldest())
-        _, offsets, data = arrow.buffers()
-        offset = np.frombuffer(offsets, dtype=np.int64)[
-            arrow.offset : arrow.offset + len(arrow) + 1
-        ]
-        blocks.append(np.frombuffer(data, dtype=np.uint8)[offset[0] : offset[-1]])
-        lengths.append(np.diff(offset))
-        entities.append(frame["index"].to_numpy())
-        texts.append(frame["name"])
+    # A small dataset is indexed in no time, and says nothing.
+    shown = (
+        progress("names, indexed", len(rank_E), "entities")
+        if len(rank_E) >= KEEP_FROM
+        else nullcontext(lambda _done: None)
+    )
+    with shown as done:
+        for first in range(0, len(rank_E), BUILD_ROWS):
+            index = rank_E[first : first + BUILD_ROWS]
+            frame = _names(index, labels.gather(index), aliases.gather(index))
+            arrow = frame["name"].to_arrow(compat_level=pl.CompatLevel.oldest())
+            _, offsets, data = arrow.buffers()
+            offset = np.frombuffer(offsets, dtype=np.int64)[
+                arrow.offset : arrow.offset + len(arrow) + 1
+            ]
+            blocks.append(np.frombuffer(data, dtype=np.uint8)[offset[0] : offset[-1]])
+            lengths.append(np.diff(offset))
+            entities.append(frame["index"].to_numpy())
+            texts.append(frame["name"])
+            done(min(first + BUILD_ROWS, len(rank_E)))
     if not texts:
         none = np.zeros(0, dtype=np.int32)
         return NameIndex(none.astype(np.uint8), np.zeros(1, dtype=np.int64), none, none)

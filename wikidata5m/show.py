@@ -1,4 +1,4 @@
-"""One entity as a reader wants to see it. Imports console, dataset and schema."""
+"""One entity as a reader wants to see it. Imports console, dataset, errors and schema."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from wikidata5m.console import table
 from wikidata5m.dataset import Dataset
+from wikidata5m.errors import DatasetError
 from wikidata5m.schema import Setting
 
 OTHERS: Final = 5
@@ -55,6 +56,8 @@ def _split_line(setting: str, counts: dict[str, int]) -> str:
 
 def _find(dataset: Dataset, entity: str) -> tuple[int, list[dict[str, str]]]:
     """The entity of this id, or else the best of those called so; and the next best by name."""
+    if not entity.strip():
+        raise DatasetError(f"{dataset.path}: no entity is named; give an id or a name")
     if (dataset.entity_ids == entity).any():
         return dataset.entity_index(entity), []
     hits = [hit.index for hit in dataset.search(entity, limit=1 + OTHERS)]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from wikidata5m.console import table
+from wikidata5m.console import by_stages, table
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.published import recognise
 from wikidata5m.schema import DROP_MEANING, ENTITIES, PARTS, TRIPLETS
@@ -29,28 +29,34 @@ def stats(dataset: Dataset) -> dict[str, Any]:
 
     `published` holds the figures of the paper that names this dataset, or None.
     """
-    words_T = words(dataset)
-    known = recognise(dataset.manifest.name, dataset.num_entities, dataset.num_relations)
-    return {
-        "name": dataset.manifest.name,
-        "published": asdict(known) if known else None,
-        "counts": dataset.manifest.counts,
-        "parts": {
+    stages = {
+        "parts": lambda: {
             setting: {
                 part: _part(dataset.triplets(setting, part), dataset.num_entities) for part in PARTS
             }
             for setting in dataset.settings
         },
-        "categories": _categories(dataset),
-        "degree": _degree(dataset),
-        "degrees": _buckets(dataset.degrees),
-        "relation_sizes": _buckets(relation_sizes(dataset)),
-        "words": {
-            "median": float(np.median(words_T)) if len(words_T) else 0.0,
-            "mean": float(words_T.mean()) if len(words_T) else 0.0,
-        },
+        "categories": lambda: _categories(dataset),
+        "degree": lambda: _degree(dataset),
+        "degrees": lambda: _buckets(dataset.degrees),
+        "relation_sizes": lambda: _buckets(relation_sizes(dataset)),
+        "words": lambda: _words(words(dataset)),
+    }
+    known = recognise(dataset.manifest.name, dataset.num_entities, dataset.num_relations)
+    return {
+        "name": dataset.manifest.name,
+        "published": asdict(known) if known else None,
+        "counts": dataset.manifest.counts,
+        **by_stages("stats", stages),
         "drops": dataset.manifest.drops,
         "notes": list(dataset.manifest.notes),
+    }
+
+
+def _words(words_T: npt.NDArray[np.uint32]) -> dict[str, float]:
+    return {
+        "median": float(np.median(words_T)) if len(words_T) else 0.0,
+        "mean": float(words_T.mean()) if len(words_T) else 0.0,
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.datasets import make_dataset
 from wikidata5m import load, schema
-from wikidata5m.console import table
+from wikidata5m.console import by_stages, table
 from wikidata5m.errors import DatasetError, InputError, OutputExistsError
 from wikidata5m.files import atomic_path, claim_output, read_json, write_json
 
@@ -96,3 +96,19 @@ def test_a_dataset_gives_back_what_was_written(tmp_path: Path) -> None:
         dataset.relation_index("P1")
     with pytest.raises(DatasetError, match="no complete dataset folder"):
         load(tmp_path)
+
+
+def test_stages_run_in_order_and_progress_counts_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("WIKIDATA5M_PROGRESS")
+    monkeypatch.setattr("wikidata5m.console.LOG_SECONDS", 0.0)
+    turn = iter("ab")
+    stages = {"first": lambda: next(turn), "second": lambda: next(turn)}
+    assert by_stages("work", stages) == {"first": "a", "second": "b"}
+    first, second, *_, end = capsys.readouterr().err.splitlines()
+    assert first.startswith("work: 0 of 2 stages")
+    assert first.endswith("first")
+    assert second.startswith("work: 1 of 2 stages")
+    assert second.endswith("second")
+    assert end.startswith("work: 2 stages in ")

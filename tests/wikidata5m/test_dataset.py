@@ -6,6 +6,7 @@ import doctest
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,7 @@ from wikidata5m.dataset import Dataset
 from wikidata5m.errors import DatasetError
 from wikidata5m.files import write_parquet
 from wikidata5m.search import Match, NameIndex, build_names, clean
+from wikidata5m.show import show_entity
 from wikidata5m.texts import Texts
 
 PUBLIC = {"Dataset": Dataset} | {n: each for n, each in vars(Dataset).items() if n[0] != "_"}
@@ -211,6 +213,36 @@ def test_a_scan_in_small_blocks_finds_the_same(
     pieces.save(tmp_path / "kept")
     for index in (pieces, NameIndex.open(tmp_path / "kept")):
         assert [index.search(query, 20) for query in ("me 1", "of name 3", "9")] == expected
+
+
+def test_a_large_index_tells_its_progress_and_a_small_one_nothing(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("WIKIDATA5M_PROGRESS")
+    names = (dataset.entity_labels, dataset.read_column(schema.ENTITIES, "aliases"))
+    build_names(*names, dataset.degrees)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(search, "KEEP_FROM", 1)
+    build_names(*names, dataset.degrees)
+    told = capsys.readouterr().err
+    assert told.startswith(f"names, indexed: {dataset.num_entities:,} entities in ")
+
+
+@pytest.mark.parametrize("asked", [("transductive", None), (None, "test"), ("inductive", "tset")])
+def test_half_a_name_of_a_part_gives_no_other_triplets(dataset: Dataset, asked: Any) -> None:
+    with pytest.raises(DatasetError, match="name both, the part as one of train, valid, test"):
+        dataset.triplets(*asked)
+
+
+def test_a_split_that_is_not_there_is_told_with_those_that_are(dataset: Dataset) -> None:
+    with pytest.raises(DatasetError, match=r"has no temporal split \(has: transductive, inductive"):
+        dataset.triplets("temporal", "test")
+
+
+@pytest.mark.parametrize("query", ["", "  "])
+def test_to_show_nothing_asks_for_a_name(dataset: Dataset, query: str) -> None:
+    with pytest.raises(DatasetError, match="give an id or a name"):
+        show_entity(dataset, query, 5)
 
 
 def test_a_large_index_is_kept_and_read_again(

@@ -539,3 +539,12 @@ def test_the_command_line_knows_the_catalogue() -> None:
 )
 def test_the_label_rule(aliases: list[str], text: str, label: str, rule: str) -> None:
     assert choose_label("Q1", aliases, text) == (label, rule)
+
+
+def test_a_folder_or_an_archive_without_triplets_is_no_release(tmp_path: Path) -> None:
+    files = {"notes.md": b"nothing"}
+    write(tmp_path / "other", files)
+    (tmp_path / "other.tar.gz").write_bytes(pack(files, files))
+    for path in (tmp_path / "other", tmp_path / "other.tar.gz"):
+        with pytest.raises(InputError, match=f"{path}: holds no file of triplets"):
+            identify(path)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
+from wikidata5m.errors import InputError
 from wikidata5m.files import sha256
 from wikidata5m.releases.catalogue import ARCHIVES, EDITIONS, Edition
 from wikidata5m.schema import PARTS, Part
@@ -21,6 +22,8 @@ Certainty = Literal["hash", "counts", "rough", "unknown"]
 LAYOUT: Final = TripletFormat(separator="tab", order="hrt", header=False)
 TOLERANCE: Final = 0.03
 
+NO_TRIPLETS: Final = "holds no file of triplets as released"
+NAME_THEM: Final = "name the archive, a file of triplets, or a folder of them"
 _PART: Final = re.compile(r"(?:^|[_\-.])(train|valid|test)\.(?:txt|tsv)(?:\.gz)?$")
 
 
@@ -127,6 +130,8 @@ def identify(path: Path, bad: BadLines | None = None) -> Recognition:
     if path.is_file() and ".tar" in path.suffixes[-2:]:
         with tempfile.TemporaryDirectory() as folder:
             wanted = [name for name in map(_base, member_names(path)) if _PART.search(name)]
+            if not wanted:
+                raise InputError(path, NO_TRIPLETS, fix=NAME_THEM)
             unpack(path, Path(folder), wanted)
             recognised = _files(Path(folder), bad)
         return _with_layout(recognised, wanted)
@@ -150,6 +155,8 @@ def counts_of(read: TripletFiles, parts: list[Part | None]) -> Counts:
 
 def _files(path: Path, bad: BadLines | None) -> Recognition:
     paths = sorted(p for p in path.iterdir() if part_of(p)) if path.is_dir() else [path]
+    if not paths:
+        raise InputError(path, NO_TRIPLETS, fix=NAME_THEM)
     read = read_triplets(paths, LAYOUT, bad or BadLines())
     return by_counts(counts_of(read, [part_of(p) for p in paths]))
 
