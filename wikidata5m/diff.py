@@ -1,4 +1,6 @@
-"""What two datasets differ in, by string ids. Imports console, dataset, manifest and schema.
+"""What two datasets differ in, by string ids.
+
+Imports console, dataset, manifest, schema and splits.
 
 Indices of two datasets mean nothing to each other, so both are put into one numbering: A's entities
 keep their index, those that B alone has follow. Legend: N triplets, keys as in splits.triplet_keys.
@@ -17,7 +19,7 @@ from wikidata5m import schema
 from wikidata5m.console import by_stages, table
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.schema import PARTS, SUPPORT, Setting
-from wikidata5m.splits import triplet_keys
+from wikidata5m.splits import among, triplet_keys
 
 Keys = npt.NDArray[np.int64]
 ABSENT: Final = "absent"
@@ -73,7 +75,7 @@ class _Numbering:
     def triplets(self, a: Dataset, b: Dataset, examples: int) -> dict[str, Any]:
         """The triplets that B adds and lacks."""
         one, other = self.keys(a.triplets(), of_b=False), self.keys(b.triplets(), of_b=True)
-        added, removed = other[~_among(other, one)], one[~_among(one, other)]
+        added, removed = other[~among(other, one)], one[~among(one, other)]
         return _counts(len(one), len(other), len(added), len(removed)) | {
             "added_examples": [self.name(key) for key in added[:examples].tolist()],
             "removed_examples": [self.name(key) for key in removed[:examples].tolist()],
@@ -91,10 +93,10 @@ class _Numbering:
         other, of_b = self._parts(b, setting, of_b=True)
         names = [*PARTS, SUPPORT, ABSENT]
         absent = len(names) - 1
-        inside = _among(one, other)
+        inside = among(one, other)
         went = np.full(len(one), absent, dtype=np.int64)
         went[inside] = of_b[np.searchsorted(other, one[inside])]
-        came = of_b[~_among(other, one)]
+        came = of_b[~among(other, one)]
         code = np.concatenate([of_a * len(names) + went, absent * len(names) + came])
         counts = np.bincount(code, minlength=len(names) ** 2)
         return [
@@ -129,15 +131,6 @@ def _join(ids_a: pl.Series, ids_b: pl.Series) -> tuple[pl.Series, npt.NDArray[np
     numbers = number.fill_null(0).to_numpy().astype(np.int32)
     numbers[new.to_numpy()] = len(ids_a) + np.arange(int(new.sum()), dtype=np.int32)
     return pl.concat([ids_a, ids_b.filter(new)], rechunk=True), numbers
-
-
-def _among(wanted: Keys, ordered: Keys) -> npt.NDArray[np.bool_]:
-    """Whether each of the sorted `wanted` is in the sorted `ordered`."""
-    if not len(ordered):
-        return np.zeros(len(wanted), dtype=np.bool_)
-    place = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
-    found: npt.NDArray[np.bool_] = ordered[place] == wanted
-    return found
 
 
 def _rows(

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from wikidata5m.dataset import Triplets
 from wikidata5m.schema import Part, Setting, Support
 
-__all__ = ["Keys", "Split", "departures", "mislabelled", "triplet_keys", "uncovered"]
+__all__ = ["Keys", "Split", "among", "departures", "mislabelled", "triplet_keys", "uncovered"]
 
 Keys = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -89,9 +89,9 @@ def mislabelled(
     true, false = keys[label_N], np.unique(keys[~label_N])
     held = {name: triplet_keys(each_N3, sizes) for name, each_N3 in split.items()}
     # Looked up among the few false ones, so that the many of train need no sort.
-    inside = np.concatenate([each[_among(each, false)] for each in held.values()])
+    inside = np.concatenate([each[among(each, false)] for each in held.values()])
     found = {
-        "not_held_out": int((~_among(true, np.sort(held[part]))).sum()),
+        "not_held_out": int((~among(true, np.sort(held[part]))).sum()),
         "false_in_graph": len(np.unique(inside)),
     }
     return {f"classification_{part}_{rule}": count for rule, count in found.items() if count}
@@ -108,6 +108,15 @@ def triplet_keys(triplets_N3: Triplets, sizes: tuple[int, int]) -> Keys:
     return keys
 
 
+def among(wanted: Keys, ordered: Keys) -> Mask:
+    """Whether each key occurs in the sorted `ordered`."""
+    if not len(ordered):
+        return np.zeros(len(wanted), dtype=np.bool_)
+    place = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+    found: Mask = ordered[place] == wanted
+    return found
+
+
 def _repeated(split: Split, sizes: tuple[int, int]) -> Iterator[Breach]:
     earlier: list[Keys] = []
     for part in (part for part in ORDER if part in split):
@@ -117,18 +126,9 @@ def _repeated(split: Split, sizes: tuple[int, int]) -> Iterator[Breach]:
         again = np.zeros(len(keys), dtype=np.bool_)
         again[1:] = keys[1:] == keys[:-1]
         for before in earlier:
-            again |= _among(keys, before)
+            again |= among(keys, before)
         yield part, "repeated", int(again.sum())
         earlier.append(keys)
-
-
-def _among(wanted: Keys, ordered: Keys) -> Mask:
-    """Whether each key occurs in the sorted `ordered`."""
-    if not len(ordered):
-        return np.zeros(len(wanted), dtype=np.bool_)
-    place = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
-    found: Mask = ordered[place] == wanted
-    return found
 
 
 def _unseen_relations(split: Split, num_relations: int) -> Iterator[Breach]:
