@@ -183,7 +183,8 @@ def verify(folder: Path, as_json: bool) -> None:
         text = table(["breach"], [(breach,) for breach in breaches])
     emit(result, as_json=as_json, text=text)
     if breaches:
-        raise DatasetError(f"{folder}: {len(breaches)} breaches; build or download it again")
+        many = "1 breach" if len(breaches) == 1 else f"{len(breaches):,} breaches"
+        raise DatasetError(f"{folder}: {many}; make it again from its sources")
 
 
 @click.command(short_help="Run the whole job on a synthetic world, offline.")

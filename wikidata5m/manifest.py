@@ -78,7 +78,8 @@ def load_manifest(folder: Path) -> Manifest:
     if not path.is_file():
         raise DatasetError(
             f"{folder}: no {schema.MANIFEST}, so this is no complete dataset folder; "
-            "name one that `wikidata5m build` wrote, or finish the build"
+            "name one that `wikidata5m build`, `import`, `split` or `download dataset` wrote, "
+            "or finish it"
         )
     try:
         manifest = msgspec.convert(read_json(path), Manifest)

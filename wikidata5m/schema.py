@@ -117,6 +117,11 @@ DESCRIPTIONS: Final = "descriptions"
 DOCUMENTS: Final = "documents"
 
 
+def departure_meaning(name: str) -> str:
+    """What a departure such as `transductive_valid_unseen_entity` counts."""
+    return next(text for rule, text in DEPARTURE_MEANING.items() if name.endswith(rule))
+
+
 def split_file(setting: Setting, part: Part | Support) -> str:
     """The file of one part of a split, relative to the dataset folder."""
     return f"{setting}/{part}.parquet"

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from wikidata5m import schema
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.manifest import check_files
-from wikidata5m.schema import DEPARTURE_MEANING, PARTS, SUPPORT, Setting
+from wikidata5m.schema import PARTS, SUPPORT, Setting, departure_meaning
 from wikidata5m.splits import Split, departures, mislabelled, triplet_keys, uncovered
 
 UNHELD: Final = ("border", "unseen_entity", "unseen_relation")
@@ -157,8 +157,4 @@ def _check_departures(found: dict[str, int], declared: dict[str, int]) -> Iterat
     for name in sorted(found.keys() | declared.keys()):
         if found.get(name, 0) != declared.get(name, 0):
             told = f", the manifest declares {declared[name]:,}" if name in declared else ""
-            yield f"{name}: {found.get(name, 0):,} {_meaning(name)}{told}"
-
-
-def _meaning(name: str) -> str:
-    return next(text for rule, text in DEPARTURE_MEANING.items() if name.endswith(rule))
+            yield f"{name}: {found.get(name, 0):,} {departure_meaning(name)}{told}"

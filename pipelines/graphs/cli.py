@@ -130,17 +130,14 @@ def _files(
 
 def _render(manifest: Manifest) -> str:
     """Counts, drops and departures as tables."""
-    from wikidata5m.schema import DEPARTURE_MEANING, DROP_MEANING
+    from wikidata5m.schema import DROP_MEANING, departure_meaning
 
     sections = [table(["what", "count"], list(manifest.counts.items()))]
     if manifest.drops:
         drops = [(name, n, DROP_MEANING[name]) for name, n in manifest.drops.items()]
         sections.append(table(["dropped", "count", "meaning"], drops))
     if manifest.departures:
-        rows = [
-            (name, n, next(text for rule, text in DEPARTURE_MEANING.items() if name.endswith(rule)))
-            for name, n in manifest.departures.items()
-        ]
+        rows = [(name, n, departure_meaning(name)) for name, n in manifest.departures.items()]
         sections.append(
             "Kept as the source has it, and declared as a departure:\n\n"
             + table(["departure", "count", "meaning"], rows)

@@ -17,7 +17,7 @@ from wikidata5m.console import table
 from wikidata5m.dataset import Dataset
 from wikidata5m.export import files
 from wikidata5m.export.files import Choice, ExportFile, parquet_file, whole_file
-from wikidata5m.schema import DEPARTURE_MEANING, DROP_MEANING, Part, Support
+from wikidata5m.schema import DROP_MEANING, Part, Support, departure_meaning
 
 _STRING: Final = pa.string()
 TRIPLETS: Final = pa.schema([("head", _STRING), ("relation", _STRING), ("tail", _STRING)])
@@ -131,10 +131,7 @@ def _provenance(dataset: Dataset) -> Iterator[str]:
         drops = [(name, n, DROP_MEANING[name]) for name, n in manifest.drops.items()]
         yield table(["dropped", "count", "meaning"], drops)
     if manifest.departures:
-        rows = [
-            (name, n, next(text for rule, text in DEPARTURE_MEANING.items() if name.endswith(rule)))
-            for name, n in manifest.departures.items()
-        ]
+        rows = [(name, n, departure_meaning(name)) for name, n in manifest.departures.items()]
         yield table(["departure of the splits from their rules", "count", "meaning"], rows)
     yield from manifest.notes
 

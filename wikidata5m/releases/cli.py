@@ -142,11 +142,10 @@ def dataset(
 
 
 def _render(manifest: dict[str, Any]) -> str:
-    from wikidata5m.schema import DEPARTURE_MEANING, DROP_MEANING
+    from wikidata5m.schema import DROP_MEANING, departure_meaning
 
     departures = [
-        (name, count, next(text for rule, text in DEPARTURE_MEANING.items() if name.endswith(rule)))
-        for name, count in manifest["departures"].items()
+        (name, count, departure_meaning(name)) for name, count in manifest["departures"].items()
     ]
     drops = [(name, count, DROP_MEANING[name]) for name, count in manifest["drops"].items()]
     return "\n\n".join(
