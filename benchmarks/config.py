@@ -1,4 +1,4 @@
-"""What a training run can be told. Imports benchmarks.{losses,scorers}' names and wikidata5m."""
+"""What a training run can be told. Imports benchmarks.{losses,scorers} and wikidata5m."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.losses import LossName
-from benchmarks.scorers import ModelName
+from benchmarks.scorers import ModelName, get_scorer
 from wikidata5m.errors import ConfigError
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -35,10 +35,7 @@ class ModelConfig:
         _positive(dim=self.dim, init=self.init)
         if self.p not in (1, 2):
             raise ConfigError(f"model.p = {self.p}: the norm is 1 or 2")
-        if self.name == "complex" and self.dim % 2:
-            raise ConfigError(
-                f"model.dim = {self.dim}: complex numbers take two floats, make it even"
-            )
+        get_scorer(self.name, p=self.p).relation_width(self.dim)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,7 @@ def test_a_wrong_setting_is_refused(override: str, message: str) -> None:
 
 
 def test_an_odd_dimension_is_refused_for_complex() -> None:
-    with pytest.raises(ConfigError, match=r"model.dim = 7"):
+    with pytest.raises(ConfigError, match=r"dim = 7: ComplEx"):
         load_config(RunConfig, overrides=["model.name=complex", "model.dim=7"])
 
 

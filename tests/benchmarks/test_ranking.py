@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.ranking import EmbeddingPredictor, Indices, Ranks, rank_triplets
-from benchmarks.scorers import get_scorer
+from benchmarks.scorers import SCORERS, get_scorer
 from wikidata5m.errors import DatasetError, Wikidata5MError
 
 ENTITIES, RELATIONS = 150, 3
@@ -100,11 +100,16 @@ def test_ranks_are_those_of_a_plain_oracle(
         assert found_at(ranks, n) == oracle(table, asked, set(known), candidates)
 
 
+MODELS = [("transe", 2), *((name, 1) for name in SCORERS)]
+
+
 def random_predictor(name: str, p: int = 1, *, reciprocal: bool = False) -> EmbeddingPredictor:
     generator = torch.Generator().manual_seed(1)
+    scorer = get_scorer(name, p=p)
     entities = torch.randn(300, 32, generator=generator)
-    relations = torch.randn(8 if reciprocal else 4, 32, generator=generator)
-    return EmbeddingPredictor(get_scorer(name, p=p), entities, relations, reciprocal=reciprocal)
+    rows, width = 8 if reciprocal else 4, scorer.relation_width(32)
+    relations = torch.randn(rows, width, generator=generator)
+    return EmbeddingPredictor(scorer, entities, relations, reciprocal=reciprocal)
 
 
 def random_triplets(count: int, seed: int = 0) -> np.ndarray:
@@ -113,7 +118,7 @@ def random_triplets(count: int, seed: int = 0) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-@pytest.mark.parametrize(("name", "p"), [("transe", 1), ("transe", 2), ("complex", 1)])
+@pytest.mark.parametrize(("name", "p"), MODELS)
 def test_blocks_of_candidates_change_no_rank(name: str, p: int) -> None:
     triplets, known = random_triplets(40), random_triplets(4000, seed=1)
     whole, blocks = (
@@ -124,10 +129,12 @@ def test_blocks_of_candidates_change_no_rank(name: str, p: int) -> None:
         assert found_at(whole, n) == found_at(blocks, n)
 
 
-@pytest.mark.parametrize(("name", "p"), [("transe", 1), ("transe", 2), ("complex", 1)])
+@pytest.mark.parametrize(("name", "p"), MODELS)
 def test_collapsed_vectors_tie_everywhere(name: str, p: int) -> None:
     vector = torch.randn(1, 24, generator=torch.Generator().manual_seed(0))
-    predictor = EmbeddingPredictor(get_scorer(name, p=p), vector.expand(500, 24), vector)
+    scorer = get_scorer(name, p=p)
+    relation = vector[:, : scorer.relation_width(24)]
+    predictor = EmbeddingPredictor(scorer, vector.expand(500, 24), relation)
     triplets = np.array([[3, 0, 4], [499, 0, 0], [17, 0, 250]])
     for memory in (1 << 28, 16 * 3 * 61):
         ranks = rank_triplets(predictor, triplets, triplets, np.arange(500), memory_bytes=memory)
