@@ -97,13 +97,14 @@ def train(
     inputs = [dataset, find_config(config)] if config else [dataset]
     claim_output(out, overwrite=overwrite, resume=resume, marker=run.CONFIG, inputs=inputs)
     summary = run.train(resolved, out, resume=resume)
-    last = summary.curve[-1]
-    mrr = "" if last.valid_mrr is None else f", valid MRR {last.valid_mrr:.4f}"
+    kept = summary.curve[(summary.best_epoch or 0) - 1]
+    mrr = "" if kept.valid_mrr is None else f", valid MRR {kept.valid_mrr:.4f}"
     emit(
         {"run": str(out), "config": asdict(resolved), "train": asdict(summary)},
         as_json=as_json,
         text=f"{out}: {summary.epochs} epochs in {summary.seconds:,.1f} s, "
-        f"{summary.triplets_per_second:,.0f} triplets/s, loss {last.loss:.4f}{mrr}\n"
+        f"{summary.triplets_per_second:,.0f} triplets/s; kept epoch {summary.best_epoch}: "
+        f"loss {kept.loss:.4f}{mrr}\n"
         f"next: wikidata5m bench evaluate {out}",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -66,14 +67,26 @@ class TrainConfig:
     """Adagrad's rate for entities."""
     relation_lr: float = 0.2
     """Adagrad's rate for relations."""
-    schedule: Literal["constant", "linear"] = "linear"
-    """linear lowers both rates to zero over the run."""
-    checkpoint_epochs: int = 10
-    """Epochs between checkpoints."""
+    schedule: Literal["constant", "linear", "plateau"] = "linear"
+    """linear lowers both rates to 1e-4 of them over the run; plateau when validations stagnate."""
+    plateau_factor: float = 0.95
+    """plateau: what the rates are multiplied by."""
+    plateau_patience: int = 1
+    """plateau: validations without improvement that are borne; the next one lowers the rates."""
     validate_epochs: int = 10
     """Epochs between validations; the last epoch is always validated."""
     validate_triplets: int = 1000
     """How many validation triplets a validation ranks: a seeded sample, the same each time."""
+    patience: int = 0
+    """Stop after so many validations in a row without improvement; 0 never stops early."""
+    min_improvement: float = 0.0001
+    """By how much a validation MRR must exceed the best one before to count as an improvement."""
+    checkpoint_epochs: int = 10
+    """Epochs between checkpoints."""
+    checkpoint_minutes: float = 15.0
+    """A checkpoint is also written at the end of an epoch when the last is so many minutes old."""
+    tensorboard: bool = False
+    """Also write the log for TensorBoard (the extra `tensorboard`)."""
     device: str = "auto"
     """auto takes a GPU where there is one; or cpu, cuda, cuda:N."""
 
@@ -87,8 +100,17 @@ class TrainConfig:
             relation_lr=self.relation_lr,
             checkpoint_epochs=self.checkpoint_epochs,
             validate_epochs=self.validate_epochs,
+            checkpoint_minutes=self.checkpoint_minutes,
             validate_triplets=self.validate_triplets,
+            plateau_factor=self.plateau_factor,
         )
+        _not_negative(
+            patience=self.patience,
+            min_improvement=self.min_improvement,
+            plateau_patience=self.plateau_patience,
+        )
+        if self.plateau_factor >= 1:
+            raise ConfigError(f"train.plateau_factor = {self.plateau_factor}: must be below 1")
         if self.batch % self.chunk:
             raise ConfigError(
                 f"train.batch = {self.batch} is no multiple of train.chunk = {self.chunk}; "
@@ -98,12 +120,15 @@ class TrainConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """One run over the transductive split; saved resolved as RUN/config.yaml."""
+    """One run over one split; saved resolved as RUN/config.yaml."""
 
     dataset: str = ""
     """The dataset folder; filled in by the command."""
     dataset_hash: str = ""
     """Its Manifest.dataset_hash, filled in too: the folder may be rebuilt, or moved."""
+    setting: Literal["transductive", "temporal"] = "transductive"
+    """Which split to train on: a table has vectors of entities seen in training, and of no others,
+    which these two settings ask for alone."""
     seed: int = 0
     """Everything random follows from it."""
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -133,7 +158,13 @@ def find_config(name: str) -> Path:
     raise ConfigError(f"unknown configuration {name}; {hint}")
 
 
+def _not_negative(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 <= value < math.inf:
+            raise ConfigError(f"{name} = {value}: must be zero or above, and finite")
+
+
 def _positive(**values: float) -> None:
     for name, value in values.items():
-        if value <= 0:
-            raise ConfigError(f"{name} = {value}: must be above zero")
+        if not 0 < value < math.inf:
+            raise ConfigError(f"{name} = {value}: must be above zero, and finite")

@@ -89,6 +89,8 @@ class TrainSummary:
     seconds: float
     triplets_per_second: float
     curve: tuple[CurvePoint, ...] = ()
+    best_epoch: int | None = None
+    """Whose vectors were kept: that of the best validation, or the last where none was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Training in plain torch, CPU and CUDA from one source.
 
-Imports torch, safetensors, benchmarks.{config,losses,optim,ranking,sampling,scorers} and
+Imports torch, benchmarks.{checkpoint,config,losses,optim,ranking,sampling,schedule,scorers} and
 wikidata5m.
 
 Shapes: E entities, D floats per entity, G chunks of a batch, B positives of a chunk, K negatives
@@ -15,21 +15,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from benchmarks.checkpoint import load_state, save_state
 from benchmarks.config import RunConfig
 from benchmarks.losses import get_loss
 from benchmarks.optim import RowAdagrad
 from benchmarks.ranking import EmbeddingPredictor
 from benchmarks.sampling import batches
+from benchmarks.schedule import Rate, make_rate
 from benchmarks.scorers import get_scorer
 from wikidata5m.dataset import Triplets
-from wikidata5m.errors import ConfigError, InputError, Wikidata5MError
-from wikidata5m.files import atomic_path
-
-TENSORS = "state.safetensors"
+from wikidata5m.errors import ConfigError, Wikidata5MError
 
 
 class TorchEngine:
@@ -70,13 +67,17 @@ class TorchEngine:
             reciprocal=self.config.model.reciprocal,
         )
 
-    def train_epoch(self, progress: Callable[[int, float], None] | None = None) -> float:
+    def train_epoch(
+        self, progress: Callable[[int, float], None] | None = None, rate: Rate | None = None
+    ) -> float:
         """One pass over the triplets; returns the mean loss.
 
+        `rate` scales the learning rates; by default as the schedule does, without validations.
         `progress` is told the positives seen in this epoch and the loss of the last batch. Raises
         Wikidata5MError when the loss is not finite.
         """
         train = self.config.train
+        rate = rate or make_rate(train)
         per_epoch = -(-len(self.triplets_N3) // train.batch)
         seen, total = 0, torch.zeros((), device=self.device)
         source = batches(
@@ -89,9 +90,8 @@ class TorchEngine:
             epoch=self.epoch,
         )
         for number, (positives_GB3, negatives_GK) in enumerate(source):
-            done = (self.epoch + number / per_epoch) / train.epochs
-            rate = max(0.0, 1 - done) if train.schedule == "linear" else 1.0
-            loss = self._step(positives_GB3, negatives_GK, rate)
+            share = rate(self.epoch + number / per_epoch)
+            loss = self._step(positives_GB3, negatives_GK, share)
             size = positives_GB3.shape[0] * positives_GB3.shape[1]
             seen += size
             total += loss * size
@@ -155,20 +155,11 @@ class TorchEngine:
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint that replaces an older one when complete."""
-        with atomic_path(folder / TENSORS) as temporary:
-            save_file(self._state() | {"epoch": torch.tensor(self.epoch)}, temporary)
+        save_state(folder, self._state(), self.config, self.epoch)
 
     def load(self, folder: Path) -> None:
         """Go on from a checkpoint of the same configuration. Raises InputError."""
-        path = folder / TENSORS
-        try:
-            state = load_file(path, device=str(self.device))
-            for name, tensor in self._state().items():
-                tensor.copy_(state[name])
-            self.epoch = int(state["epoch"])
-        except (OSError, SafetensorError, KeyError, RuntimeError) as error:
-            problem = f"no checkpoint of this run ({str(error).splitlines()[0]})"
-            raise InputError(path, problem, fix="start again with --overwrite") from None
+        self.epoch = load_state(folder, self._state(), self.config)
 
     def _state(self) -> dict[str, Tensor]:
         return {

@@ -37,6 +37,7 @@ def test_train_evaluate_table_and_report_work_in_turn(small: Dataset, tmp_path: 
     assert kept == {
         "config.yaml",
         "log.jsonl",
+        "log.csv",
         "checkpoint/state.safetensors",
         "embeddings/embeddings.json",
         "embeddings/embeddings.safetensors",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from benchmarks.losses import get_loss
 from benchmarks.optim import RowAdagrad
 from benchmarks.results import load_result
 from benchmarks.sampling import batches
+from benchmarks.validation import sample_triplets
 from tests.benchmarks.conftest import QUICK, quick_config, resplit
 from tests.datasets import make_dataset
 from wikidata5m.dataset import Dataset
@@ -134,7 +136,7 @@ def test_training_beats_chance_by_far_and_rises(
     assert len(curve) == 4
     assert curve[-1] > curve[0]
     assert result.train.curve[-1].loss < result.train.curve[0].loss
-    assert curve[-1] == pytest.approx(result.metrics["both"]["mrr"])
+    assert max(curve) == pytest.approx(result.metrics["both"]["mrr"])
 
 
 @pytest.mark.parametrize("loss", ["loss.name=self_adversarial", "loss.l3=0.1"])
@@ -194,10 +196,10 @@ def test_a_resumed_run_ends_with_identical_embeddings(
     run.train(config, tmp_path / "whole")
     step = TorchEngine.train_epoch
 
-    def stop_in_epoch_four(engine: TorchEngine, progress: object = None) -> float:
+    def stop_in_epoch_four(engine: TorchEngine, *told: Any) -> float:
         if engine.epoch == 3:
             raise StopHereError
-        return step(engine)
+        return step(engine, *told)
 
     monkeypatch.setattr(TorchEngine, "train_epoch", stop_in_epoch_four)
     with pytest.raises(StopHereError):
@@ -282,7 +284,7 @@ def test_a_damaged_checkpoint_is_refused(small: Dataset, tmp_path: Path) -> None
     config = quick_config(small, "train.epochs=2")
     run.train(config, tmp_path)
     (tmp_path / run.CHECKPOINT / "state.safetensors").write_bytes(b"half a file")
-    with pytest.raises(InputError, match="no checkpoint of this run"):
+    with pytest.raises(InputError, match="not readable"):
         run.train(config, tmp_path, resume=True)
 
 
@@ -372,11 +374,11 @@ def test_embeddings_of_another_format_are_refused(trained: dict[str, Path], tmp_
 
 def test_a_sample_keeps_order_and_repeats() -> None:
     triplets = np.arange(60, dtype=np.int32).reshape(20, 3)
-    chosen = run.sample_triplets(triplets, 7, seed=3)
+    chosen = sample_triplets(triplets, 7, seed=3)
     assert len(chosen) == 7
     assert (np.diff(chosen[:, 0]) > 0).all()
-    np.testing.assert_array_equal(chosen, run.sample_triplets(triplets, 7, seed=3))
-    assert run.sample_triplets(triplets, 99, seed=3) is triplets
+    np.testing.assert_array_equal(chosen, sample_triplets(triplets, 7, seed=3))
+    assert sample_triplets(triplets, 99, seed=3) is triplets
 
 
 @pytest.mark.parametrize(

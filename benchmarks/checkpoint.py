@@ -1,0 +1,69 @@
+"""The file that --resume goes on from: tables, optimizer state, the epoch, the settings.
+
+Imports ujson, torch, benchmarks.{config,tensors} and wikidata5m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import ujson
+from torch import Tensor
+
+from benchmarks.config import RunConfig
+from benchmarks.tensors import load_tensors_into, read_metadata, save_tensors
+from wikidata5m.errors import InputError
+
+STATE: Final = "state.safetensors"
+FIX: Final = "start again with --overwrite, or on its vectors with --from"
+
+
+def save_state(folder: Path, state: Mapping[str, Tensor], config: RunConfig, epoch: int) -> None:
+    """Replace the checkpoint by this state once it is safe on disk. Raises OSError."""
+    metadata = {"epoch": str(epoch), "config": ujson.dumps(settings_of(config))}
+    save_tensors(folder / STATE, state, metadata)
+
+
+def load_state(folder: Path, state: Mapping[str, Tensor], config: RunConfig) -> int:
+    """Fill `state` from the checkpoint; returns the epoch it was written after.
+
+    Raises InputError when it is damaged, or of a run with other settings, naming the first one.
+    """
+    path = folder / STATE
+    metadata = read_metadata(path, fix=FIX)
+    try:
+        epoch, saved = int(metadata["epoch"]), ujson.loads(metadata["config"])
+    except (KeyError, ValueError):
+        raise InputError(path, "no checkpoint of this version", fix=FIX) from None
+    if found := difference(saved, settings_of(config)):
+        raise InputError(path, f"of another run: {found}", fix=FIX)
+    load_tensors_into(path, state, fix=FIX)
+    return epoch
+
+
+def settings_of(config: RunConfig) -> dict[str, Any]:
+    """All that decides the result, by dotted names: every setting but where the dataset lies."""
+    flat = _flat(asdict(config))
+    del flat["dataset"]
+    return flat
+
+
+def difference(saved: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The first setting that differs, in words; empty when none does."""
+    for key, value in now.items():
+        if saved.get(key) != value:
+            return f"{key} is {saved.get(key)} there, {value} here"
+    return ""
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value
+    return found
