@@ -1,4 +1,7 @@
-"""What a training run can be told. Imports benchmarks.{losses,scorers} and wikidata5m."""
+"""What a training run can be told.
+
+Imports benchmarks.{losses,regularisers,scorers} and wikidata5m.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.losses import LossName
+from benchmarks.regularisers import RegulariserName
 from benchmarks.scorers import ModelName, get_scorer
 from wikidata5m.errors import ConfigError
 
@@ -44,11 +48,31 @@ class LossConfig:
     """What is minimised."""
 
     name: LossName = "softmax"
-    """self_adversarial (Sun et al. 2019) or softmax (cross-entropy over sampled entities)."""
+    """self_adversarial (Sun et al. 2019), softmax (cross-entropy against sampled entities) or
+    one_vs_all (against all entities)."""
     alpha: float = 1.0
     """self_adversarial: how strongly high-scoring negatives weigh; 1 / GraphVite's temperature."""
-    l3: float = 0.0
-    """Weight of the sum of cubed magnitudes of a triplet's vectors (N3 for ComplEx)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegulariserConfig:
+    """What large vectors cost: the mean over positives, added to the loss."""
+
+    name: RegulariserName = "n3"
+    """n3 (cubed moduli; L3 for real models) or lp (each float's p-th power)."""
+    p: float = 3.0
+    """The power of lp."""
+    entities: float = 0.0
+    """Weight of head and tail."""
+    relations: float = 0.0
+    """Weight of the relation."""
+
+    def __post_init__(self) -> None:
+        if self.p <= 1:
+            raise ConfigError(f"regulariser.p = {self.p}: must be above 1, to have a slope")
+        for name in ("entities", "relations"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"regulariser.{name} = {getattr(self, name)}: 0 or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +86,19 @@ class TrainConfig:
     chunk: int = 1024
     """Positives that share one set of negatives."""
     negatives: int = 1024
-    """Negatives per chunk; each serves as a wrong head and as a wrong tail."""
+    """Uniform negatives per chunk."""
+    in_batch: bool = False
+    """Whether the chunk's own heads and tails are negatives, too, before the uniform ones."""
+    sides: Literal["both", "alternate"] = "both"
+    """both: each negative serves as a wrong head and as a wrong tail; alternate: as a wrong tail in
+    one batch, as a wrong head in the next."""
+    positives: Literal["uniform", "degree"] = "uniform"
+    """uniform: every triplet once per epoch; degree: as many draws with replacement, by GraphVite's
+    1 / sqrt(deg(h, r) * deg(t, r))."""
+    entity_dropout: float = 0.0
+    """Share of the entities' floats that a batch sets to zero."""
+    relation_dropout: float = 0.0
+    """Share of the relations' floats that a batch sets to zero."""
     lr: float = 0.2
     """Adagrad's rate for entities."""
     relation_lr: float = 0.2
@@ -95,7 +131,6 @@ class TrainConfig:
             epochs=self.epochs,
             batch=self.batch,
             chunk=self.chunk,
-            negatives=self.negatives,
             lr=self.lr,
             relation_lr=self.relation_lr,
             checkpoint_epochs=self.checkpoint_epochs,
@@ -111,6 +146,14 @@ class TrainConfig:
         )
         if self.plateau_factor >= 1:
             raise ConfigError(f"train.plateau_factor = {self.plateau_factor}: must be below 1")
+        if self.negatives < (0 if self.in_batch else 1):
+            raise ConfigError(
+                f"train.negatives = {self.negatives}: must be above zero, or zero with "
+                "train.in_batch = true"
+            )
+        for name in ("entity_dropout", "relation_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"train.{name} = {getattr(self, name)}: at least 0, below 1")
         if self.batch % self.chunk:
             raise ConfigError(
                 f"train.batch = {self.batch} is no multiple of train.chunk = {self.chunk}; "
@@ -133,6 +176,7 @@ class RunConfig:
     """Everything random follows from it."""
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    regulariser: RegulariserConfig = field(default_factory=RegulariserConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:

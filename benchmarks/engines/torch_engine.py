@@ -1,7 +1,7 @@
 """Training in plain torch, CPU and CUDA from one source.
 
-Imports torch, benchmarks.{checkpoint,config,losses,optim,ranking,sampling,schedule,scorers} and
-wikidata5m.
+Imports torch, benchmarks.{checkpoint,config,losses,optim,ranking,regularisers,sampling,schedule,
+scorers} and wikidata5m.
 
 Shapes: E entities, D floats per entity, G chunks of a batch, B positives of a chunk, K negatives
 that a chunk shares, M gathered rows.
@@ -22,7 +22,8 @@ from benchmarks.config import RunConfig
 from benchmarks.losses import get_loss
 from benchmarks.optim import RowAdagrad
 from benchmarks.ranking import EmbeddingPredictor
-from benchmarks.sampling import batches
+from benchmarks.regularisers import dropout_mask, get_regulariser
+from benchmarks.sampling import Batch, Sampler, seeded
 from benchmarks.schedule import Rate, make_rate
 from benchmarks.scorers import get_scorer
 from wikidata5m.dataset import Triplets
@@ -41,10 +42,18 @@ class TorchEngine:
     ) -> None:
         self.config, self.num_entities, self.num_relations = config, num_entities, num_relations
         self.device = pick_device(config.train.device)
-        self.triplets_N3 = torch.from_numpy(triplets_N3).long().to(self.device)
+        self.triplets_N3 = torch.from_numpy(triplets_N3).to(self.device)
         model = config.model
         self.scorer = get_scorer(model.name, gamma=model.gamma, p=model.p)
         self.loss = get_loss(config.loss.name, alpha=config.loss.alpha, num_entities=num_entities)
+        self.regulariser = get_regulariser(config.regulariser.name, p=config.regulariser.p)
+        self.sampler = Sampler(
+            self.triplets_N3,
+            num_entities,
+            config.train,
+            seed=config.seed,
+            all_entities=config.loss.name == "one_vs_all",
+        )
         generator = torch.Generator().manual_seed(config.seed)
         rows = num_relations * (2 if model.reciprocal else 1)
 
@@ -78,21 +87,12 @@ class TorchEngine:
         """
         train = self.config.train
         rate = rate or make_rate(train)
-        per_epoch = -(-len(self.triplets_N3) // train.batch)
         seen, total = 0, torch.zeros((), device=self.device)
-        source = batches(
-            self.triplets_N3,
-            num_entities=self.num_entities,
-            batch=train.batch,
-            chunk=train.chunk,
-            negatives=train.negatives,
-            seed=self.config.seed,
-            epoch=self.epoch,
-        )
-        for number, (positives_GB3, negatives_GK) in enumerate(source):
-            share = rate(self.epoch + number / per_epoch)
-            loss = self._step(positives_GB3, negatives_GK, share)
-            size = positives_GB3.shape[0] * positives_GB3.shape[1]
+        dropout = seeded(self.device, self.config.seed, self.epoch, 1)
+        for number, batch in enumerate(self.sampler.epoch(self.epoch)):
+            share = rate(self.epoch + number / len(self.sampler.spans))
+            loss = self._step(batch, share, dropout)
+            size = batch.positives_GB3[..., 0].numel()
             seen += size
             total += loss * size
             # Reading the loss makes a GPU wait, so there it is read now and then.
@@ -103,46 +103,82 @@ class TorchEngine:
         self.epoch += 1
         return float(total) / max(seen, 1)
 
-    def _step(self, positives_GB3: Tensor, negatives_GK: Tensor, rate: float) -> Tensor:
-        head_GB, relation_GB, tail_GB = positives_GB3.unbind(-1)
-        inverse_GB = relation_GB + self.num_relations if self.config.model.reciprocal else None
-        rows = [head_GB, tail_GB, negatives_GK]
-        relation_rows = [relation_GB] if inverse_GB is None else [relation_GB, inverse_GB]
+    def _step(self, batch: Batch, rate: float, dropout: torch.Generator) -> Tensor:
+        head_GB, relation_GB, tail_GB = batch.positives_GB3.unbind(-1)
+        rows = [head_GB, tail_GB, batch.negatives_GK]
+        relation_rows = [relation_GB]
+        if self.config.model.reciprocal:
+            relation_rows.append(relation_GB + self.num_relations)
         vectors = [self.entities.table_ND[row].requires_grad_() for row in rows]
         relation_vectors = [self.relations.table_ND[row].requires_grad_() for row in relation_rows]
-        clashes = [row[..., None] == negatives_GK[:, None, :] for row in (head_GB, tail_GB)]
-        loss = self._loss(vectors, relation_vectors, clashes)
-        grads = torch.autograd.grad(loss, [*vectors, *relation_vectors])
-        lr, relation_lr = (rate * x for x in (self.config.train.lr, self.config.train.relation_lr))
+        everything = [*vectors, *relation_vectors]
+        train = self.config.train
+        dropped = [_drop(part, train.entity_dropout, dropout) for part in vectors]
+        relation_dropped = [
+            _drop(part, train.relation_dropout, dropout) for part in relation_vectors
+        ]
+        loss, scores, score_grads = self._loss(batch, dropped, relation_dropped)
+        grads = list(torch.autograd.grad(scores, everything, score_grads, materialize_grads=True))
+        for part in (0, 1, *range(3, len(everything))):
+            weight = self._penalty(batch, entity=part < 3)
+            if weight is not None:
+                rows_MD = everything[part].detach().flatten(0, 1)
+                value, grad_MD = self.regulariser(self.scorer, rows_MD, weight)
+                loss = loss + value
+                grads[part] = grads[part] + grad_MD.view_as(grads[part])
+        lr, relation_lr = (rate * x for x in (train.lr, train.relation_lr))
         _scatter(self.entities, rows, grads[:3], lr)
         _scatter(self.relations, relation_rows, grads[3:], relation_lr)
-        return loss.detach()
+        return loss
+
+    def _penalty(self, batch: Batch, *, entity: bool) -> Tensor | None:
+        """What a row of each positive weighs in the penalty, (M,); None where there is none."""
+        config = self.config.regulariser
+        weight = config.entities if entity else config.relations
+        if not weight:
+            return None
+        size = batch.positives_GB3[..., 0].numel()
+        ones_M = torch.ones(size, device=self.device)
+        weight_M = ones_M if batch.weight_GB is None else batch.weight_GB.reshape(-1)
+        return weight_M * (weight / size)
 
     def _loss(
-        self, vectors: list[Tensor], relation_vectors: list[Tensor], clashes: list[Tensor]
-    ) -> Tensor:
-        """The mean over both directions, plus the penalty."""
+        self, batch: Batch, vectors: list[Tensor], relation_vectors: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """The mean over the batch's directions; the scores, and the loss's gradients by them."""
         head_GBD, tail_GBD, candidates_GKD = vectors
-        relation_GBR = relation_vectors[0]
-        scorer = self.scorer
-        true_GB = scorer.score_triplets(head_GBD, relation_GBR, tail_GBD)
-        tails_GBK = scorer.score_tails(head_GBD, relation_GBR, candidates_GKD)
-        if self.config.model.reciprocal:
-            inverse_GBR = relation_vectors[1]
-            true_head_GB = scorer.score_triplets(tail_GBD, inverse_GBR, head_GBD)
-            heads_GBK = scorer.score_tails(tail_GBD, inverse_GBR, candidates_GKD)
-        else:
-            true_head_GB = true_GB
-            heads_GBK = scorer.score_heads(relation_GBR, tail_GBD, candidates_GKD)
-        loss = (
-            self.loss(true_GB, tails_GBK, clashes[1])
-            + self.loss(true_head_GB, heads_GBK, clashes[0])
-        ) / 2
-        if self.config.loss.l3:
-            parts = [head_GBD, tail_GBD, *relation_vectors]
-            cubes = sum(scorer.magnitudes(part).pow(3).sum() for part in parts)
-            loss = loss + self.config.loss.l3 * cubes / true_GB.numel()
-        return loss
+        forward_GBR, backward_GBR = relation_vectors[0], relation_vectors[-1]
+        scorer, reciprocal = self.scorer, self.config.model.reciprocal
+        head_GB, _, tail_GB = batch.positives_GB3.unbind(-1)
+        asked: list[tuple[Tensor, Tensor, Tensor]] = []
+        if batch.side != "heads":
+            true_GB = scorer.score_triplets(head_GBD, forward_GBR, tail_GBD)
+            asked.append(
+                (true_GB, scorer.score_tails(head_GBD, forward_GBR, candidates_GKD), tail_GB)
+            )
+        if batch.side != "tails" and reciprocal:
+            true_GB = scorer.score_triplets(tail_GBD, backward_GBR, head_GBD)
+            asked.append(
+                (true_GB, scorer.score_tails(tail_GBD, backward_GBR, candidates_GKD), head_GB)
+            )
+        elif batch.side != "tails":
+            true_GB = scorer.score_triplets(head_GBD, forward_GBR, tail_GBD)
+            asked.append(
+                (true_GB, scorer.score_heads(forward_GBR, tail_GBD, candidates_GKD), head_GB)
+            )
+        total, scores, grads = torch.zeros((), device=self.device), [], []
+        for true_GB, negative_GBK, truth_GB in asked:
+            loss, *loss_grads = self.loss(
+                true_GB.detach(),
+                negative_GBK.detach(),
+                batch.clash(truth_GB),
+                batch.weight_GB,
+                batch.log_share_GK,
+            )
+            total = total + loss / len(asked)
+            scores += [true_GB, negative_GBK]
+            grads += [grad / len(asked) for grad in loss_grads]
+        return total, scores, grads
 
     def _check(self, loss: Tensor, step: int) -> None:
         if not math.isfinite(float(loss)):
@@ -150,7 +186,7 @@ class TorchEngine:
             raise Wikidata5MError(
                 f"epoch {self.epoch + 1}, step {step + 1}: the loss is {float(loss)}; training "
                 f"diverged, most likely by its rate: lower train.lr ({train.lr}) or "
-                f"train.relation_lr ({train.relation_lr}), or raise loss.l3"
+                f"train.relation_lr ({train.relation_lr}), or raise regulariser.entities"
             )
 
     def save(self, folder: Path) -> None:
@@ -170,7 +206,15 @@ class TorchEngine:
         }
 
 
-def _scatter(table: RowAdagrad, rows: list[Tensor], grads: tuple[Tensor, ...], lr: float) -> None:
+def _drop(vectors: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    if not share:
+        return vectors
+    rows, width = vectors[..., 0].numel(), vectors.shape[-1]
+    mask_MD = dropout_mask(rows, width, share, generator, dtype=vectors.dtype)
+    return vectors * mask_MD.view_as(vectors)
+
+
+def _scatter(table: RowAdagrad, rows: list[Tensor], grads: list[Tensor], lr: float) -> None:
     row_M = torch.cat([row.reshape(-1) for row in rows])
     table.step(row_M, torch.cat([grad.flatten(0, -2) for grad in grads]), lr)
 

@@ -1,4 +1,4 @@
-"""Losses, updates, batches, and what a run leaves behind."""
+"""Updates, steps, and what a run leaves behind."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ import numpy as np
 import pytest
 import torch
 import ujson
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from torch import Tensor
 
 from benchmarks import run
 from benchmarks.embeddings import load_embeddings
 from benchmarks.engines.torch_engine import TorchEngine, pick_device
-from benchmarks.losses import get_loss
 from benchmarks.optim import RowAdagrad
 from benchmarks.results import load_result
-from benchmarks.sampling import batches
+from benchmarks.sampling import Batch
 from benchmarks.validation import sample_triplets
 from tests.benchmarks.conftest import QUICK, quick_config, resplit
+from tests.benchmarks.test_losses import plain_loss
 from tests.datasets import make_dataset
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, DatasetError, InputError, Wikidata5MError
@@ -30,43 +29,6 @@ from wikidata5m.schema import PARTS
 from wikidata5m.splits import Split
 
 MODELS = ["model.name=transe", "model.name=complex", "model.reciprocal=true"]
-
-
-def sigmoid(x: float) -> float:
-    return 1 / (1 + math.exp(-x))
-
-
-def test_self_adversarial_loss_is_equation_5_of_sun_et_al() -> None:
-    true, negatives, alpha = 1.5, [0.3, -2.0, 4.0], 0.7
-    weights = [math.exp(alpha * x) for x in negatives[:2]]
-    pushed = sum(
-        w / sum(weights) * math.log(sigmoid(-x))
-        for w, x in zip(weights, negatives[:2], strict=True)
-    )
-    expected = -(math.log(sigmoid(true)) + pushed) / 2
-    loss = get_loss("self_adversarial", alpha=alpha, num_entities=10)
-    clash = torch.tensor([[False, False, True]])
-    found = loss(torch.tensor([true]), torch.tensor([negatives]), clash)
-    assert float(found) == pytest.approx(expected)
-
-
-def test_softmax_over_all_other_entities_is_the_full_cross_entropy() -> None:
-    scores = torch.tensor([0.3, -2.0, 4.0, 1.5], dtype=torch.float64)
-    loss = get_loss("softmax", alpha=0, num_entities=4)
-    found = loss(scores[3:], scores[None, :3], torch.zeros(1, 3, dtype=torch.bool))
-    expected = torch.nn.functional.cross_entropy(scores[None], torch.tensor([3]))
-    assert float(found) == pytest.approx(float(expected))
-
-
-@pytest.mark.parametrize("name", ["self_adversarial", "softmax"])
-def test_a_row_of_nothing_but_clashes_stays_finite(name: str) -> None:
-    loss = get_loss("softmax" if name == "softmax" else "self_adversarial", alpha=1, num_entities=9)
-    true = torch.zeros(2, requires_grad=True)
-    found = loss(true, torch.zeros(2, 3), torch.ones(2, 3, dtype=torch.bool))
-    found.backward()
-    assert torch.isfinite(found)
-    assert true.grad is not None
-    assert torch.isfinite(true.grad).all()
 
 
 def test_an_update_sums_repeats_and_touches_no_other_row() -> None:
@@ -80,47 +42,6 @@ def test_an_update_sums_repeats_and_touches_no_other_row() -> None:
     expected[1, 0] = -0.5 * 2 / math.sqrt(2)
     expected[4] = -0.5 * torch.tensor([3.0, 4.0]) / math.sqrt(12.5)
     torch.testing.assert_close(table, expected)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    count=st.integers(0, 60),
-    chunk=st.integers(1, 9),
-    chunks=st.integers(1, 4),
-    epoch=st.integers(0, 3),
-)
-def test_batches_hold_every_triplet_once(count: int, chunk: int, chunks: int, epoch: int) -> None:
-    triplets = torch.arange(count * 3).view(count, 3)
-    seen = []
-    for positives, negatives in batches(
-        triplets,
-        num_entities=7,
-        batch=chunk * chunks,
-        chunk=chunk,
-        negatives=5,
-        seed=1,
-        epoch=epoch,
-    ):
-        assert negatives.shape == (len(positives), 5)
-        assert positives.shape[0] <= chunks
-        assert positives.shape[1] <= chunk
-        assert negatives.max() < 7
-        seen += positives.reshape(-1, 3)[:, 0].tolist()
-    assert sorted(seen) == triplets[:, 0].tolist()
-
-
-def test_epochs_and_seeds_differ_in_order_and_repeat_exactly() -> None:
-    triplets = torch.arange(90).view(30, 3)
-
-    def first(seed: int, epoch: int) -> list[int]:
-        source = batches(
-            triplets, num_entities=7, batch=30, chunk=30, negatives=2, seed=seed, epoch=epoch
-        )
-        return next(iter(source))[0][0, :, 0].tolist()
-
-    assert first(0, 0) == first(0, 0)
-    assert first(0, 0) != first(0, 1)
-    assert first(0, 0) != first(1, 0)
 
 
 @pytest.mark.parametrize("setting", MODELS)
@@ -139,49 +60,98 @@ def test_training_beats_chance_by_far_and_rises(
     assert max(curve) == pytest.approx(result.metrics["both"]["mrr"])
 
 
-@pytest.mark.parametrize("loss", ["loss.name=self_adversarial", "loss.l3=0.1"])
-def test_a_step_follows_the_gradient_of_the_whole_loss(small: Dataset, loss: str) -> None:
+STEPS = [
+    ("model.name=transe", "loss.name=self_adversarial", "model.gamma=3"),
+    ("loss.name=self_adversarial", "train.sides=alternate"),
+    ("model.reciprocal=true", "regulariser.entities=0.1", "regulariser.relations=0.2"),
+    ("loss.name=one_vs_all", "regulariser.name=lp", "regulariser.p=2", "regulariser.entities=0.1"),
+    ("train.in_batch=true", "train.negatives=3", "model.reciprocal=true"),
+    ("train.in_batch=true", "train.positives=degree", "train.sides=alternate"),
+]
+
+
+@pytest.mark.parametrize("options", STEPS)
+def test_a_step_follows_the_gradient_of_the_whole_loss(
+    small: Dataset, options: tuple[str, ...]
+) -> None:
     """One batch updates the gathered rows exactly as Adagrad on the dense tables would."""
     config = quick_config(
-        small,
-        "model.name=complex",
-        "model.reciprocal=true",
-        "train.schedule=constant",
-        "train.batch=64",
-        loss,
+        small, "model.name=complex", "train.schedule=constant", "train.batch=64", *options
     )
     engine = TorchEngine(config, small.triplets()[:64], small.num_entities, small.num_relations)
     dense = [engine.entities.table_ND.clone(), engine.relations.table_ND.clone()]
     for table in dense:
         table.requires_grad_()
-    positives, negatives = next(
-        iter(
-            batches(
-                engine.triplets_N3,
-                num_entities=small.num_entities,
-                batch=64,
-                chunk=64,
-                negatives=64,
-                seed=config.seed,
-                epoch=0,
-            )
-        )
-    )
-    head, relation, tail = positives.unbind(-1)
-    clashes = [row[..., None] == negatives[:, None] for row in (head, tail)]
-    value = engine._loss(
-        [dense[0][head], dense[0][tail], dense[0][negatives]],
-        [dense[1][relation], dense[1][relation + small.num_relations]],
-        clashes,
-    )
+    (batch,) = engine.sampler.epoch(0)
+    value = dense_loss(engine, batch, *dense)
     value.backward()
-    engine.train_epoch()
+    assert engine.train_epoch() == pytest.approx(float(value.detach()))
     for table, after in zip(
         dense, (engine.entities.table_ND, engine.relations.table_ND), strict=True
     ):
         assert table.grad is not None
         scale = table.grad.square().mean(dim=1, keepdim=True).sqrt() + 1e-10
-        torch.testing.assert_close(after, table.detach() - 0.2 * table.grad / scale)
+        torch.testing.assert_close(
+            after, table.detach() - 0.2 * table.grad / scale, rtol=1e-4, atol=1e-5
+        )
+
+
+def dense_loss(
+    engine: TorchEngine, batch: Batch, entities_ED: Tensor, relations_RD: Tensor
+) -> Tensor:
+    """The loss of a batch, written down plainly for autograd."""
+    config, scorer = engine.config, engine.scorer
+    head, relation, tail = batch.positives_GB3.unbind(-1)
+    back = relation + (engine.num_relations if config.model.reciprocal else 0)
+    candidates_GKD = entities_ED[batch.negatives_GK]
+    sides = {}
+    if batch.side != "heads":
+        parts = entities_ED[head], relations_RD[relation]
+        true_GB = scorer.score_triplets(*parts, entities_ED[tail])
+        sides["tails"] = true_GB, scorer.score_tails(*parts, candidates_GKD), tail
+    if batch.side != "tails" and config.model.reciprocal:
+        parts = entities_ED[tail], relations_RD[back]
+        true_GB = scorer.score_triplets(*parts, entities_ED[head])
+        sides["heads"] = true_GB, scorer.score_tails(*parts, candidates_GKD), head
+    elif batch.side != "tails":
+        parts = relations_RD[relation], entities_ED[tail]
+        true_GB = scorer.score_triplets(entities_ED[head], *parts)
+        sides["heads"] = true_GB, scorer.score_heads(*parts, candidates_GKD), head
+    total = torch.zeros(())
+    for true_GB, negative_GBK, truth in sides.values():
+        total = total + plain_loss(
+            config.loss.name,
+            true_GB,
+            negative_GBK,
+            batch.clash(truth),
+            batch.weight_GB,
+            batch.log_share_GK,
+            alpha=config.loss.alpha,
+            num_entities=engine.num_entities,
+        ) / len(sides)
+    penalty = config.regulariser
+    for rows_MD, weight in [
+        (entities_ED[head], penalty.entities),
+        (entities_ED[tail], penalty.entities),
+        (relations_RD[relation], penalty.relations),
+        (relations_RD[back], penalty.relations * config.model.reciprocal),
+    ]:
+        size = scorer.magnitudes(rows_MD) if penalty.name == "n3" else rows_MD.abs()
+        power = 3 if penalty.name == "n3" else penalty.p
+        total = total + weight * size.pow(power).sum() / head.numel()
+    return total
+
+
+@pytest.mark.parametrize("option", ["train.entity_dropout=0.5", "train.relation_dropout=0.5"])
+def test_dropout_changes_the_steps_and_repeats_by_the_seed(small: Dataset, option: str) -> None:
+    def trained_with(*options: str) -> Tensor:
+        config = quick_config(small, "model.name=complex", *options)
+        engine = TorchEngine(config, small.triplets(), small.num_entities, small.num_relations)
+        engine.train_epoch()
+        return engine.relations.table_ND
+
+    assert torch.equal(trained_with(option), trained_with(option))
+    assert not torch.equal(trained_with(option), trained_with())
 
 
 class StopHereError(Exception):
