@@ -14,9 +14,18 @@ from wikidata5m.console import emit, json_option, output_options, table
 from wikidata5m.errors import ConfigError
 
 if TYPE_CHECKING:
+    from benchmarks.formats import Format
+    from benchmarks.metrics import Side
+    from benchmarks.tables import By, Seeds
     from wikidata5m.schema import Part
 
 _FOLDER = click.Path(path_type=Path)
+_by_option = click.option(
+    "--by",
+    type=click.Choice(["relation", "mapping", "degree", "unseen", "ties"]),
+    help="By groups: relations, mapping types (1-1 to n-n), degrees in train, entities unseen in "
+    "train, rules for equal scores.",
+)
 
 
 @click.group(short_help="Train embedding models and rank triplets by them.")
@@ -122,9 +131,16 @@ def train(
 @click.option(
     "--limit", type=click.IntRange(min=1), help="Rank a seeded sample of so many triplets."
 )
+@_by_option
 @json_option
 def evaluate(
-    *, run_folder: Path, dataset: Path | None, part: Part, limit: int | None, as_json: bool
+    *,
+    run_folder: Path,
+    dataset: Path | None,
+    part: Part,
+    limit: int | None,
+    by: By | None,
+    as_json: bool,
 ) -> None:
     """Rank the test triplets with RUN's embeddings: filtered, both directions.
 
@@ -137,31 +153,69 @@ def evaluate(
     from dataclasses import asdict
 
     from benchmarks import run
-    from benchmarks.results import markdown_table
+    from benchmarks.formats import markdown_table, render
+    from benchmarks.tables import result_tables
 
     result = run.evaluate(run_folder, dataset=dataset, part=part, limit=limit)
-    emit(asdict(result), as_json=as_json, text=markdown_table([result]))
+    text = markdown_table([result])
+    text += "\n\n" + render(result_tables([result], by=by), "markdown") if by else ""
+    emit(asdict(result), as_json=as_json, text=text)
 
 
 @bench.command(name="table")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=_FOLDER)
+@_by_option
+@click.option(
+    "--seeds",
+    type=click.Choice(["mean", "each"]),
+    default="mean",
+    show_default=True,
+    help="One row, mean ± standard deviation, for runs that differ in the seed alone; or each.",
+)
+@click.option(
+    "--side",
+    type=click.Choice(["both", "head", "tail"]),
+    help="Only this side.  [default: all; both with --by]",
+)
+@click.option("--part", type=click.Choice(["test", "valid"]), help="Only this part.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "latex", "csv"]),
+    default="markdown",
+    show_default=True,
+    help="LaTeX is for the booktabs package.",
+)
 @json_option
-def table_(*, runs: tuple[Path, ...], as_json: bool) -> None:
-    """Print one Markdown table over the results of many runs, of bench and kepler alike.
+def table_(
+    *,
+    runs: tuple[Path, ...],
+    by: By | None,
+    seeds: Seeds,
+    side: Side | None,
+    part: Part | None,
+    form: Format,
+    as_json: bool,
+) -> None:
+    """Print tables over the results of many runs, of bench and kepler alike.
 
     \b
     Example:
       wikidata5m bench table runs/transe runs/complex
+      wikidata5m bench table runs/transe-0 runs/transe-1 runs/transe-2 --side both --format latex
+      wikidata5m bench table runs/transe runs/complex --by mapping
     """
     from dataclasses import asdict
 
-    from benchmarks.results import load_run_results, markdown_table
+    from benchmarks.formats import render
+    from benchmarks.results import load_run_results
+    from benchmarks.tables import result_tables
 
-    results = [result for run in runs for result in load_run_results(run)]
+    results = [result for run in runs for result in load_run_results(run, part)]
     emit(
         {"results": [asdict(result) for result in results]},
         as_json=as_json,
-        text=markdown_table(results),
+        text=render(result_tables(results, by=by, seeds=seeds, side=side), form),
     )
 
 

@@ -1,6 +1,6 @@
-"""Numbers from ranks: MR, MRR, Hits@k, AMRI; both directions and each, and per relation.
+"""Numbers from ranks: MR, MRR, Hits@k, AMRI; both directions and each, and by groups of queries.
 
-Imports numpy and benchmarks.ranking. Shapes: N ranks.
+Imports numpy and benchmarks.{buckets,ranking}. Shapes: N ranks.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.buckets import Groups
 from benchmarks.ranking import DirectionRanks, Ranks
 
 Ties = Literal["realistic", "optimistic", "pessimistic"]
 Side = Literal["both", "head", "tail"]
 SIDES: Final[tuple[Side, ...]] = ("both", "head", "tail")
+TIES: Final[tuple[Ties, ...]] = ("optimistic", "realistic", "pessimistic")
 HITS: Final = (1, 3, 10)
 Values = dict[str, float]
 
@@ -25,22 +27,26 @@ def metrics(ranks: Ranks, ties: Ties = "realistic") -> dict[Side, Values]:
     amri is the adjusted mean rank index of Berrendorf et al. (2020): 1 - (mr - 1) / (expected - 1),
     1 for perfect, 0 for a random order. Of no queries at all every value but `count` is absent.
     """
-    return {side: _values(*_of_side(ranks, side, ties)) for side in SIDES}
+    return _by_side(ranks.head, ranks.tail, ties)
 
 
-def per_relation(ranks: Ranks, ties: Ties = "realistic") -> dict[int, dict[Side, Values]]:
-    """The same for each relation index that occurs."""
-    return {
-        int(relation): metrics(_subset(ranks, ranks.relation == relation), ties)
-        for relation in np.unique(ranks.relation)
-    }
+def by_group(
+    ranks: Ranks, groups: Groups, ties: Ties = "realistic"
+) -> dict[str, dict[Side, Values]]:
+    """The same for each group that has a query, in the order of the groups' names."""
+    found = {}
+    for number in np.unique(np.concatenate([groups.head_N, groups.tail_N])):
+        head = _cut(ranks.head, groups.head_N == number)
+        tail = _cut(ranks.tail, groups.tail_N == number)
+        found[groups.names[number]] = _by_side(head, tail, ties)
+    return found
 
 
 def random_expectation(ranks: Ranks) -> dict[Side, Values]:
     """What a uniformly random order of each query's candidates gives, exactly, same filter."""
     found = {}
-    for side in SIDES:
-        _, left_N = _of_side(ranks, side, "realistic")
+    for side, parts in _parts(ranks.head, ranks.tail).items():
+        left_N = np.concatenate([part.candidates for part in parts])
         if not len(left_N):
             found[side] = {"count": 0.0}
             continue
@@ -66,30 +72,32 @@ def _values(rank_N: npt.NDArray[np.float64], left_N: npt.NDArray[np.int64]) -> V
     )
 
 
-def _of_side(
-    ranks: Ranks, side: Side, ties: Ties
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    parts = [
-        d for name, d in (("head", ranks.head), ("tail", ranks.tail)) if side in (name, "both")
-    ]
-    chosen = [_choose(part, ties) for part in parts]
-    return np.concatenate(chosen), np.concatenate([part.candidates for part in parts])
+def _by_side(head: DirectionRanks, tail: DirectionRanks, ties: Ties) -> dict[Side, Values]:
+    return {
+        side: _values(
+            np.concatenate([chosen(part, ties) for part in parts]),
+            np.concatenate([part.candidates for part in parts]),
+        )
+        for side, parts in _parts(head, tail).items()
+    }
 
 
-def _choose(part: DirectionRanks, ties: Ties) -> npt.NDArray[np.float64]:
+def _parts(head: DirectionRanks, tail: DirectionRanks) -> dict[Side, tuple[DirectionRanks, ...]]:
+    return {"both": (head, tail), "head": (head,), "tail": (tail,)}
+
+
+def chosen(part: DirectionRanks, ties: Ties) -> npt.NDArray[np.float64]:
+    """(N,) the ranks by one rule for equal scores."""
     if ties == "realistic":
         return part.realistic
     rank_N = part.optimistic if ties == "optimistic" else part.pessimistic
     return rank_N.astype(np.float64)
 
 
-def _subset(ranks: Ranks, chosen_N: npt.NDArray[np.bool_]) -> Ranks:
-    def cut(part: DirectionRanks) -> DirectionRanks:
-        return DirectionRanks(
-            part.optimistic[chosen_N], part.pessimistic[chosen_N], part.candidates[chosen_N]
-        )
-
-    return Ranks(cut(ranks.head), cut(ranks.tail), ranks.relation[chosen_N], ranks.num_candidates)
+def _cut(part: DirectionRanks, chosen_N: npt.NDArray[np.bool_]) -> DirectionRanks:
+    return DirectionRanks(
+        part.optimistic[chosen_N], part.pessimistic[chosen_N], part.candidates[chosen_N]
+    )
 
 
 def _mean(x_N: npt.NDArray[np.float64] | npt.NDArray[np.bool_]) -> float:

@@ -1,7 +1,7 @@
 """The report's pictures as inline SVG, readable on light and dark pages.
 
-Imports matplotlib, numpy, benchmarks.{metrics,results} and wikidata5m. Each picture is one <svg>
-element whose ink is the page's text colour.
+Imports matplotlib, numpy, benchmarks.{metrics,results,tables} and wikidata5m. Each picture is
+one <svg> element whose ink is the page's text colour.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.metrics import Side
-from benchmarks.results import Result, distinct
+from benchmarks.results import Result
+from benchmarks.tables import distinct
 from wikidata5m.dataset import Dataset
 
 INK: Final = "#010203"

@@ -1,27 +1,22 @@
 """One self-contained page over many runs, with the same numbers as Markdown and CSV.
 
-Imports benchmarks.{page,plots,results} and wikidata5m. The page loads nothing from anywhere.
+Imports benchmarks.{formats,page,plots,results,tables} and wikidata5m.
+The page loads nothing from anywhere.
 """
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from benchmarks import plots
+from benchmarks.formats import cells, csv_text, header, markdown_table
 from benchmarks.page import PAGE
-from benchmarks.results import (
-    COLUMNS,
-    Result,
-    group_results,
-    markdown_table,
-    rows_of,
-)
+from benchmarks.results import Result
+from benchmarks.tables import By, ResultTable, result_tables
 from wikidata5m import schema
 from wikidata5m.dataset import Dataset
 from wikidata5m.files import atomic_path
@@ -39,6 +34,7 @@ def write_report(results: Sequence[Result], out: Path, dataset: Dataset | None) 
         *([_dataset_section(dataset)] if dataset else []),
         _results_section(results),
         _curves_section(results),
+        _groups_section(results),
         _relations_section(results),
         _runs_section(results),
     ]
@@ -52,7 +48,7 @@ def write_report(results: Sequence[Result], out: Path, dataset: Dataset | None) 
     texts = {
         "index.html": page,
         "results.md": f"# {title}\n\n{markdown_table(results)}\n",
-        "results.csv": _csv(results),
+        "results.csv": csv_text(result_tables(results, seeds="each")),
     }
     for name, text in texts.items():
         with atomic_path(out / name) as temporary:
@@ -89,15 +85,25 @@ def _funnel(manifest: Manifest) -> str:
 
 
 def _results_section(results: Sequence[Result]) -> str:
-    tables = []
-    for group in group_results(results):
-        first = group[0]
-        caption = f"{first.dataset.name}, {first.setting} {first.part}"
-        header = ["model", "predicting", *(column.upper() for column in COLUMNS)]
-        tables.append(_table(caption, header, rows_of(group)))
-        tables.append(f'<p class="note">{html.escape(first.protocol.in_words())}</p>')
+    tables = "".join(_result_table(each) for each in result_tables(results))
     figure = _figure(plots.mrr_bars(results), "MRR by direction; dotted: a random order's.")
-    return f"<section><h2>Results</h2>{''.join(tables)}{figure}</section>"
+    return f"<section><h2>Results</h2>{tables}{figure}</section>"
+
+
+def _result_table(of: ResultTable) -> str:
+    rows = [cells(of, row) for row in of.rows]
+    return _table(of.caption, header(of), rows) + f'<p class="note">{html.escape(of.note)}</p>'
+
+
+def _groups_section(results: Sequence[Result]) -> str:
+    """Mapping types and degrees, both directions together."""
+    shown: tuple[By, ...] = ("mapping", "degree")
+    tables = [each for by in shown for each in result_tables(results, by=by)]
+    folded = "".join(
+        f"<details><summary>{html.escape(each.caption)}</summary>{_result_table(each)}</details>"
+        for each in tables
+    )
+    return f"<section><h2>By kind of query</h2>{folded}</section>"
 
 
 def _curves_section(results: Sequence[Result]) -> str:
@@ -114,7 +120,9 @@ def _relations_section(results: Sequence[Result]) -> str:
     """The most frequent relations of each result, both directions apart."""
     tables = []
     for name_of_result, result in zip(plots.labels(results), results, strict=True):
-        relations = sorted(result.per_relation.items(), key=lambda item: -item[1]["both"]["count"])
+        relations = sorted(
+            result.groups["relation"].items(), key=lambda item: -item[1]["both"]["count"]
+        )
         rows = [
             [name, int(v["head"]["count"]), v["head"]["mrr"], v["tail"]["mrr"], v["both"]["mrr"]]
             for name, v in relations[:RELATIONS_SHOWN]
@@ -176,19 +184,3 @@ def _text(value: object) -> str:
 
 def _figure(svg: str, caption: str) -> str:
     return f"<figure>{svg}<figcaption>{html.escape(caption)}</figcaption></figure>"
-
-
-def _csv(results: Sequence[Result]) -> str:
-    """One row per result and side, with all that tells results apart."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    names = ["kind", "model", "run", "dataset", "dataset_hash", "setting", "part", "seed"]
-    how = ["candidates", "triplets", "of", "sample_seed", "ties", "filter"]
-    writer.writerow([*names, *how, "predicting", *COLUMNS, "count"])
-    for r in results:
-        known = [r.kind, r.model, r.run, r.dataset.name, r.dataset.hash, r.setting, r.part, r.seed]
-        protocol = [getattr(r.protocol, column) for column in how]
-        for side, values in r.metrics.items():
-            numbers = [values.get(column, "") for column in (*COLUMNS, "count")]
-            writer.writerow([*known, *protocol, side, *numbers])
-    return stream.getvalue()

@@ -1,6 +1,6 @@
-"""Results as they lie on disk, and the Markdown table over them; bench and KEPLER runs alike.
+"""Results as they lie on disk; bench and KEPLER runs alike.
 
-Imports msgspec, torch, benchmarks.{metrics,ranking} and wikidata5m.
+Imports msgspec, numpy, torch, benchmarks.{buckets,metrics,ranking} and wikidata5m.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,19 +17,18 @@ from typing import Any, Final, Literal
 import msgspec
 import torch
 
-from benchmarks.metrics import Side, Ties, Values, metrics, per_relation, random_expectation
+from benchmarks.buckets import GroupName, groupings
+from benchmarks.metrics import TIES, Side, Ties, Values, by_group, metrics, random_expectation
 from benchmarks.ranking import Ranks
 from wikidata5m import manifest
-from wikidata5m.console import table
-from wikidata5m.dataset import Dataset
+from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.errors import InputError
 from wikidata5m.files import read_json, write_json
 from wikidata5m.schema import Part, Setting
 
 Kind = Literal["bench", "kepler"]
-FORMAT: Final = 1
+FORMAT: Final = 2
 FILTER: Final = "train+valid+test"
-COLUMNS: Final = ("mr", "mrr", "hits@1", "hits@3", "hits@10", "amri")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +55,8 @@ class RankingProtocol:
     ties: Ties = "realistic"
     directions: str = "head and tail"
     candidate_set: str = "all entities"
+    unseen: int = 0
+    """How many of the ranked triplets have an entity that train lacks; they are kept."""
     sample_seed: int | None = None
     """The seed of the sample where fewer triplets were ranked than the part holds."""
 
@@ -66,9 +67,10 @@ class RankingProtocol:
             if self.triplets == self.of
             else f"a sample of {self.triplets:,} of {self.of:,} triplets (seed {self.sample_seed})"
         )
+        unseen = f" {self.unseen:,} have an entity that train lacks." if self.unseen else ""
         return (
             f"Ranks of {sample}, {self.directions}, among {self.candidates:,} candidates "
-            f"({self.candidate_set}), filtered by {self.filter}, {self.ties} ties."
+            f"({self.candidate_set}), filtered by {self.filter}, {self.ties} ties.{unseen}"
         )
 
 
@@ -107,8 +109,10 @@ class Result:
     protocol: RankingProtocol
     metrics: dict[Side, Values]
     """Side -> metric -> value, as benchmarks.metrics.metrics gives."""
-    per_relation: dict[str, dict[Side, Values]]
-    """The same by the relation's string id."""
+    groups: dict[GroupName, dict[str, dict[Side, Values]]]
+    """The same for each group of queries, by grouping and the group's name."""
+    intervals: dict[Side, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    """Confidence intervals of what the whole part would give, where a sample was ranked."""
     baselines: dict[str, dict[Side, Values]]
     """What to compare with: "random" always; the untrained encoder for KEPLER."""
     config: dict[str, Any]
@@ -129,6 +133,7 @@ class Result:
 def make_result(
     ranks: Ranks,
     dataset: Dataset,
+    triplets: Triplets,
     *,
     kind: Kind,
     run: Path,
@@ -141,11 +146,20 @@ def make_result(
     train: TrainSummary,
     baselines: Mapping[str, dict[Side, Values]] | None = None,
 ) -> Result:
-    """The result of `ranks`: metrics, per relation, the random baseline, and all provenance.
+    """The result of `ranks` of `triplets`: metrics, groups, baselines, and all provenance.
 
-    `run` is the run's folder. Metrics follow protocol.ties.
+    `run` is the run's folder. Metrics follow protocol.ties; protocol.unseen is counted here.
     """
-    names = dataset.relations["relation"]
+    queries = groupings(
+        triplets,
+        dataset.triplets(setting, "train"),
+        dataset.num_entities,
+        dataset.relations["relation"].to_list(),
+    )
+    groups: dict[GroupName, dict[str, dict[Side, Values]]] = {
+        name: by_group(ranks, each, protocol.ties) for name, each in queries.items()
+    }
+    groups["ties"] = {ties: metrics(ranks, ties) for ties in TIES}
     return Result(
         kind=kind,
         run=run.resolve().name,
@@ -157,9 +171,9 @@ def make_result(
         ),
         setting=setting,
         part=part,
-        protocol=protocol,
-        metrics=metrics(ranks, protocol.ties),
-        per_relation={names[r]: values for r, values in per_relation(ranks, protocol.ties).items()},
+        protocol=replace(protocol, unseen=int(queries["entities"].head_N.sum())),
+        metrics=groups["ties"][protocol.ties],
+        groups=groups,
         baselines={"random": random_expectation(ranks), **(baselines or {})},
         config=config,
         seed=seed,
@@ -183,80 +197,18 @@ def load_result(path: Path) -> Result:
         raise InputError(path, str(error), fix="evaluate the run again") from None
 
 
-def load_run_results(run: Path) -> list[Result]:
-    """Every result of a run folder, by file name. Raises InputError when there is none."""
-    files = sorted((run / "results").glob("*.json"))
-    if not files:
-        fix = f"run `wikidata5m bench evaluate {run}` (or `kepler evaluate`) first"
-        raise InputError(run, "no results/*.json", fix=fix)
-    return [load_result(file) for file in files]
+def load_run_results(run: Path, part: Part | None = None) -> list[Result]:
+    """Every result of a run folder, by file name, or those on one part.
 
-
-def markdown_table(results: Sequence[Result]) -> str:
-    """One row per result and side, and the protocol of each table in words below it.
-
-    Results are comparable within a table only: one per dataset, setting, part and protocol.
+    Raises InputError when there is none.
     """
-    return "\n\n".join(_group_table(group) for group in group_results(results))
-
-
-def group_results(results: Sequence[Result]) -> list[list[Result]]:
-    """The results that one table can hold, in the order given."""
-    groups: dict[tuple[object, ...], list[Result]] = {}
-    for result in results:
-        key = (result.dataset.name, result.dataset.hash, result.setting, result.part)
-        groups.setdefault((*key, result.protocol), []).append(result)
-    return list(groups.values())
-
-
-def rows_of(group: Sequence[Result]) -> list[list[object]]:
-    """One row per result and side, then the baselines: model, side, COLUMNS."""
-    names = _row_names(group)
-    rows: list[list[object]] = [
-        [name, side, *(values.get(column, "-") for column in COLUMNS)]
-        for name, result in zip(names, group, strict=True)
-        for side, values in result.metrics.items()
-    ]
-    rows += [
-        [f"({name})", "both", *(values["both"].get(column, "-") for column in COLUMNS)]
-        for name, values in _baselines(group, names).items()
-    ]
-    return rows
-
-
-def distinct(names: Sequence[str], results: Sequence[Result]) -> list[str]:
-    """The name of each result: with its run where two are alike, and a number where still alike."""
-    found = [
-        f"{name}, run {result.run}" if names.count(name) > 1 else name
-        for name, result in zip(names, results, strict=True)
-    ]
-    return [
-        f"{name} ({found[:n].count(name) + 1})" if found.count(name) > 1 else name
-        for n, name in enumerate(found)
-    ]
-
-
-def _row_names(group: Sequence[Result]) -> list[str]:
-    """The models, with their seeds where several of one model stand in one table."""
-    models = [result.model for result in group]
-    names = [f"{r.model}, seed {r.seed}" if models.count(r.model) > 1 else r.model for r in group]
-    return distinct(names, group)
-
-
-def _group_table(group: Sequence[Result]) -> str:
-    first = group[0]
-    header = ["model", "predicting", *(column.upper() for column in COLUMNS)]
-    title = f"{first.dataset.name}, {first.setting} {first.part}"
-    return f"{title}\n\n{table(header, rows_of(group))}\n\n{first.protocol.in_words()}"
-
-
-def _baselines(group: Sequence[Result], names: Sequence[str]) -> dict[str, dict[Side, Values]]:
-    """A random order's, which a table shares, and those that each result has of its own."""
-    return {
-        baseline if baseline == "random" else f"{name}: {baseline}": values
-        for name, result in zip(names, group, strict=True)
-        for baseline, values in result.baselines.items()
-    }
+    found = [load_result(file) for file in sorted((run / "results").glob("*.json"))]
+    chosen = [result for result in found if part in (None, result.part)]
+    if not chosen:
+        option = f" --part {part}" if part else ""
+        fix = f"run `wikidata5m bench evaluate {run}{option}` (or `kepler evaluate`) first"
+        raise InputError(run, f"no results/*.json{f' on {part}' if part else ''}", fix=fix)
+    return chosen
 
 
 def software() -> dict[str, str]:

@@ -141,6 +141,7 @@ def evaluate(
     result = make_result(
         ranks,
         data,
+        sample,
         kind="bench",
         run=run,
         model=config.model.name,

@@ -201,7 +201,7 @@ def evaluate(run_folder: Path, dataset: Path | None, part: Part, as_json: bool) 
     """
     from dataclasses import asdict
 
-    from benchmarks.results import markdown_table
+    from benchmarks.formats import markdown_table
     from kepler_ke.evaluate import evaluate_run
 
     result = evaluate_run(run_folder, _dataset(run_folder, dataset), part)

@@ -108,6 +108,7 @@ def evaluate_run(run: Path, dataset: Dataset, part: Part) -> Result:
     result = make_result(
         ranks,
         dataset,
+        triplets,
         kind="kepler",
         run=run,
         model=info.preset if info.preset.startswith("kepler") else f"kepler ({info.preset})",

@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from benchmarks.metrics import Side, metrics, per_relation, random_expectation
+from benchmarks.buckets import Groups
+from benchmarks.metrics import Side, by_group, metrics, random_expectation
 from benchmarks.ranking import DirectionRanks, Ranks
 
 
@@ -43,11 +44,14 @@ def test_tie_rules_bracket_the_realistic_ranks() -> None:
     assert optimistic["head"]["hits@1"] == 0.5
 
 
-def test_per_relation_metrics_cover_each_relation_alone() -> None:
-    found = per_relation(RANKS)
-    assert set(found) == {0, 3}
-    assert found[3]["both"]["mr"] == pytest.approx((4 + 11) / 2)
-    assert found[0]["tail"]["count"] == 1
+def test_groups_may_cut_the_two_queries_of_a_triplet_apart() -> None:
+    groups = Groups(("low", "none", "high"), np.array([0, 2]), np.array([2, 2]))
+    found = by_group(RANKS, groups)
+    assert list(found) == ["low", "high"]
+    assert found["high"]["both"]["mr"] == pytest.approx((4 + 1 + 11) / 3)
+    assert found["high"]["head"]["count"] == 1
+    assert found["low"]["tail"] == {"count": 0.0}
+    assert by_group(RANKS, groups, "optimistic")["high"]["tail"]["mr"] == pytest.approx(5.5)
 
 
 def test_random_expectation_is_the_mean_over_all_orders() -> None:
@@ -69,4 +73,5 @@ def test_no_queries_give_a_count_of_zero_and_no_metric() -> None:
     ranks = Ranks(empty, empty, np.zeros(0, dtype=np.int64), 4)
     assert metrics(ranks)["both"] == {"count": 0.0}
     assert random_expectation(ranks)["head"] == {"count": 0.0}
-    assert per_relation(ranks) == {}
+    none = np.zeros(0, dtype=np.int64)
+    assert by_group(ranks, Groups(("a",), none, none)) == {}

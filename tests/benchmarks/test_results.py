@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks import plots
 from benchmarks.report import write_report
-from benchmarks.results import Result, load_result, rows_of
+from benchmarks.results import Result, load_result
+from benchmarks.tables import Row, result_tables
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +18,13 @@ def one(trained: dict[str, Path]) -> Result:
     return load_result(trained["transe"] / "results" / "test.json")
 
 
+def rows(results: list[Result]) -> list[Row]:
+    (table,) = result_tables(results, seeds="each")
+    return table.rows
+
+
 def row_names(results: list[Result]) -> list[str]:
-    return [str(name) for name, side, *_ in rows_of(results) if side == "both"]
+    return [row.name for row in rows(results) if row.side == "both"]
 
 
 def test_a_result_knows_the_folder_of_its_run(one: Result) -> None:
@@ -50,8 +56,8 @@ def test_each_run_keeps_its_own_untrained_baseline(one: Result) -> None:
         start = {"untrained encoder": {**one.metrics, "both": values}}
         return replace(one, run=run, baselines=one.baselines | start)
 
-    rows = rows_of([with_start("a", 0.25), with_start("b", 0.125)])
-    found = {str(name): mrr for name, _, _, mrr, *_ in rows if "untrained" in str(name)}
+    both = rows([with_start("a", 0.25), with_start("b", 0.125)])
+    found = {row.name: row.values["mrr"] for row in both if "untrained" in row.name}
     assert found == {
         "(transe, seed 0, run a: untrained encoder)": 0.25,
         "(transe, seed 0, run b: untrained encoder)": 0.125,

@@ -278,9 +278,9 @@ def test_a_result_survives_saving_and_says_how_it_was_found(
     assert result.dataset.hash == small.manifest.dataset_hash
     assert result.protocol.candidates == small.num_entities
     assert result.metrics["both"]["count"] == 2 * result.protocol.triplets
-    assert set(result.per_relation) <= set(small.relations["relation"])
+    assert set(result.groups["relation"]) <= set(small.relations["relation"])
     assert (
-        sum(v["both"]["count"] for v in result.per_relation.values())
+        sum(v["both"]["count"] for v in result.groups["relation"].values())
         == (result.metrics["both"]["count"])
     )
     assert "realistic ties" in result.protocol.in_words()
