@@ -14,8 +14,10 @@ from wikidata5m.console import emit, json_option, output_options, table
 from wikidata5m.errors import ConfigError
 
 if TYPE_CHECKING:
+    from benchmarks.config import EngineName
     from benchmarks.formats import Format
     from benchmarks.metrics import Side
+    from benchmarks.results import TrainSummary
     from benchmarks.tables import By, Seeds
     from wikidata5m.schema import Part
 
@@ -63,8 +65,13 @@ def list_configs(*, as_json: bool) -> None:
 
 @bench.command()
 @click.argument("dataset", type=_FOLDER)
-@click.option("--model", help="transe or complex; also picks the shipped configuration.")
+@click.option("--model", help="transe, complex, ...; also picks the shipped configuration.")
 @click.option("--config", help="A shipped configuration by name, or a YAML file.")
+@click.option(
+    "--engine",
+    type=click.Choice(["torch", "graphvite"]),
+    help="What trains: ours, or a GraphVite that is installed beside, on its GPUs.",
+)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override, as train.lr=0.2."
 )
@@ -76,6 +83,7 @@ def train(
     dataset: Path,
     model: str | None,
     config: str | None,
+    engine: EngineName | None,
     settings: tuple[str, ...],
     seed: int | None,
     out: Path,
@@ -96,25 +104,85 @@ def train(
 
     from benchmarks import run
     from benchmarks.config import find_config
+    from benchmarks.engines.graphvite import main as graphvite
     from wikidata5m.files import claim_output
 
     if model is None and config is None:
         raise ConfigError("neither --model nor --config given; try --model transe")
     overrides = list(settings)
     overrides += [f"seed={seed}"] if seed is not None else []
-    resolved = run.resolve(dataset, model=model, config=config, overrides=overrides)
+    resolved = run.resolve(dataset, model=model, config=config, engine=engine, overrides=overrides)
+    if resolved.engine == "graphvite":
+        graphvite.check(resolved, out, resume=resume)
     inputs = [dataset, find_config(config)] if config else [dataset]
     claim_output(out, overwrite=overwrite, resume=resume, marker=run.CONFIG, inputs=inputs)
     summary = run.train(resolved, out, resume=resume)
-    kept = summary.curve[(summary.best_epoch or 0) - 1]
-    mrr = "" if kept.valid_mrr is None else f", valid MRR {kept.valid_mrr:.4f}"
     emit(
         {"run": str(out), "config": asdict(resolved), "train": asdict(summary)},
         as_json=as_json,
-        text=f"{out}: {summary.epochs} epochs in {summary.seconds:,.1f} s, "
-        f"{summary.triplets_per_second:,.0f} triplets/s; kept epoch {summary.best_epoch}: "
-        f"loss {kept.loss:.4f}{mrr}\n"
-        f"next: wikidata5m bench evaluate {out}",
+        text=f"{out}: {_in_words(summary)}\nnext: wikidata5m bench evaluate {out}",
+    )
+
+
+def _in_words(summary: TrainSummary) -> str:
+    """How long training took, and how it ended where it told."""
+    text = (
+        f"{summary.epochs} epochs in {summary.seconds:,.1f} s, "
+        f"{summary.triplets_per_second:,.0f} triplets/s"
+    )
+    if not summary.curve:
+        return text
+    kept = next(point for point in summary.curve if point.epoch == summary.best_epoch)
+    mrr = "" if kept.valid_mrr is None else f", valid MRR {kept.valid_mrr:.4f}"
+    return f"{text}; kept epoch {summary.best_epoch}: loss {kept.loss:.4f}{mrr}"
+
+
+@bench.command(name="import-graphvite")
+@click.argument("model_file", metavar="MODEL.pkl", type=_FOLDER)
+@click.argument("dataset", type=_FOLDER)
+@click.option("--model", required=True, help="What it is a model of: transe, rotate, ...")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="As model.dim=256, model.gamma=9."
+)
+@output_options
+@json_option
+def import_graphvite(
+    *,
+    model_file: Path,
+    dataset: Path,
+    model: str,
+    settings: tuple[str, ...],
+    out: Path,
+    resume: bool,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Make a run of a model that GraphVite trained elsewhere, to be ranked by `bench evaluate`.
+
+    MODEL.pkl is what GraphVite's `save` wrote. It is read without running any code it names.
+
+    \b
+    Example:
+      wikidata5m bench import-graphvite rotate.pkl dataset --model rotate --out runs/rotate
+    """
+    from dataclasses import asdict
+
+    from benchmarks import run
+    from benchmarks.engines.graphvite import main as graphvite
+    from wikidata5m.files import claim_output
+
+    overrides = [f"graphvite.model_file={model_file.resolve()}", *settings]
+    resolved = run.resolve(
+        dataset, model=model, config=None, engine="graphvite", overrides=overrides
+    )
+    graphvite.check(resolved, out, resume=resume)
+    inputs = [dataset, model_file]
+    claim_output(out, overwrite=overwrite, resume=resume, marker=run.CONFIG, inputs=inputs)
+    run.train(resolved, out, resume=resume)
+    emit(
+        {"run": str(out), "config": asdict(resolved)},
+        as_json=as_json,
+        text=f"{out}: converted\nnext: wikidata5m bench evaluate {out}",
     )
 
 

@@ -16,6 +16,8 @@ from benchmarks.regularisers import RegulariserName
 from benchmarks.scorers import ModelName, get_scorer
 from wikidata5m.errors import ConfigError
 
+EngineName = Literal["torch", "graphvite"]
+
 CONFIGS = Path(__file__).parent / "configs"
 
 
@@ -162,9 +164,54 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GraphViteConfig:
+    """What GraphVite alone can be told; where 0 lets it choose, its own word is auto."""
+
+    command: str = "graphvite"
+    """How it is called: `conda run --no-capture-output -n NAME graphvite` where it has an
+    environment of its own."""
+    model_file: str = ""
+    """A model that GraphVite trained elsewhere, converted in place of training one."""
+    gpus: int = 0
+    """How many GPUs, the first ones, or 0 for all."""
+    cpu_per_gpu: int = 0
+    """Threads per GPU, or 0."""
+    optimizer: Literal["SGD", "Momentum", "AdaGrad", "RMSprop", "Adam"] = "SGD"
+    """It updates after every positive, so that rates are smaller than ours."""
+    weight_decay: float = 0.0
+    """The pull towards zero of every update."""
+    num_partition: int = 0
+    """Parts that the entities are cut into, or 0."""
+    batch_size: int = 100_000
+    """Positives sent to a GPU at once."""
+    episode_size: int = 200
+    """Batches between exchanges of parts, or 0."""
+    sample_batch_size: int = 2000
+    """Positives drawn at once."""
+    log_frequency: int = 500
+    """Batches between two lines of its log."""
+
+    def __post_init__(self) -> None:
+        _positive(
+            batch_size=self.batch_size,
+            sample_batch_size=self.sample_batch_size,
+            log_frequency=self.log_frequency,
+        )
+        _not_negative(
+            gpus=self.gpus,
+            cpu_per_gpu=self.cpu_per_gpu,
+            weight_decay=self.weight_decay,
+            num_partition=self.num_partition,
+            episode_size=self.episode_size,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
     """One run over one split; saved resolved as RUN/config.yaml."""
 
+    engine: EngineName = "torch"
+    """What trains: torch (ours), or a GraphVite installed beside (docs/graphvite.md)."""
     dataset: str = ""
     """The dataset folder; filled in by the command."""
     dataset_hash: str = ""
@@ -178,6 +225,8 @@ class RunConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     regulariser: RegulariserConfig = field(default_factory=RegulariserConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    graphvite: GraphViteConfig = field(default_factory=GraphViteConfig)
+    """Read by engine graphvite alone."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 1 << 63:

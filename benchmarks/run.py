@@ -20,8 +20,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from benchmarks.config import RunConfig, find_config, shipped
+from benchmarks.config import EngineName, RunConfig, find_config, shipped
 from benchmarks.embeddings import load_embeddings
+from benchmarks.engines.graphvite import main as graphvite
 from benchmarks.engines.torch_engine import TorchEngine, pick_device
 from benchmarks.ranking import EmbeddingPredictor
 from benchmarks.results import RankingProtocol, Result, TrainSummary, make_result
@@ -53,20 +54,29 @@ DIVERGED = 100.0
 
 
 def resolve(
-    dataset: Path, *, model: str | None, config: str | None, overrides: Iterable[str]
+    dataset: Path,
+    *,
+    model: str | None,
+    config: str | None,
+    overrides: Iterable[str],
+    engine: EngineName | None = None,
 ) -> RunConfig:
     """The configuration to train by.
 
     From `config` (a shipped name or a file); else the shipped one for this model and a dataset of
-    this name; else the defaults. Then `model` and the overrides. Raises ConfigError, and
+    this name, or for GraphVite that of its own settings on Wikidata5M; else the defaults. Then
+    `model`, `engine` and the overrides. Raises ConfigError, and
     DatasetError when the dataset has nothing to train on.
     """
     if model:
         get_scorer(model)
     data = Dataset(dataset)
     by_name = f"{model}-{data.manifest.name}"
+    if engine == "graphvite":
+        by_name = f"{model}-wikidata5m-graphvite"
     file = find_config(config) if config else shipped().get(by_name)
     settings = [f"model.name={model}"] if model else []
+    settings += [f"engine={engine}"] if engine else []
     resolved = load_config(RunConfig, file, [*settings, *overrides])
     # What cannot be trained is refused here, before an output folder is claimed or emptied.
     pick_device(resolved.train.device)
@@ -89,6 +99,9 @@ def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary
     dataset = Dataset(Path(config.dataset))
     require_same(dataset, config, run)
     claim_config(run, config, dataset, resume=resume)
+    if config.engine == "graphvite":
+        graphvite.train(config, dataset, run, out=run / EMBEDDINGS)
+        return summary(run)
     triplets = dataset.triplets(config.setting, "train")
     engine = TorchEngine(config, triplets, dataset.num_entities, dataset.num_relations)
     if resume and (run / CHECKPOINT).is_dir():

@@ -107,14 +107,16 @@ def summary(run: Path) -> TrainSummary:
     """What RUN/log.jsonl says of the training."""
     lines = read_log(run)
     best = best_point(curve_of(lines))
+    # GraphVite tells losses of a few epochs alone.
+    last = lines[-1].epoch if lines else 0
     seconds = sum(line.seconds for line in lines)
     triplets = sum(line.seconds * line.triplets_per_second for line in lines)
     return TrainSummary(
-        epochs=len(lines),
+        epochs=last,
         seconds=seconds,
         triplets_per_second=triplets / seconds if seconds else 0.0,
         curve=curve_of(lines),
-        best_epoch=int(best.epoch) if best else len(lines) or None,
+        best_epoch=int(best.epoch) if best else last or None,
     )
 
 
