@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.speed.cli import speed
 from wikidata5m.console import emit, json_option, output_options, table
 from wikidata5m.errors import ConfigError
 
@@ -39,6 +40,9 @@ def bench() -> None:
       wikidata5m bench train dataset --model transe --out runs/transe
       wikidata5m bench evaluate runs/transe
     """
+
+
+bench.add_command(speed)
 
 
 @bench.command(name="list")

@@ -43,7 +43,7 @@ ORDER = (
 
 
 EXTRAS = {
-    "train": frozenset({"torch", "transformers", "safetensors"}),
+    "train": frozenset({"torch", "transformers", "safetensors", "psutil"}),
     "plots": frozenset({"matplotlib"}),
     "cluster": frozenset({"distributed"}),
     "remote": frozenset({"aiohttp"}),
