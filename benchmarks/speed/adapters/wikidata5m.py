@@ -46,6 +46,7 @@ class Adapter:
                 negatives=work.negatives,
                 lr=0.1,
                 relation_lr=0.1,
+                sides="alternate",
                 schedule="constant",
                 device="cpu",
             ),
