@@ -160,8 +160,8 @@ def report_of(*measured: Measured) -> Report:
 
 
 def test_the_table_holds_ratios_and_shares_of_the_machine() -> None:
-    ours = {"engine": "wikidata5m", "title": "wikidata5m"}
-    theirs = {"engine": "pykeen", "title": "PyKEEN", "version": "1.11"}
+    ours: dict[str, Any] = {"engine": "wikidata5m", "title": "wikidata5m"}
+    theirs: dict[str, Any] = {"engine": "pykeen", "title": "PyKEEN", "version": "1.11"}
     report = report_of(
         Measured(**ours, model="transe", trained_per_second=1e6, ranked_per_second=50.0),
         Measured(**theirs, model="transe", trained_per_second=2e4, ranked_per_second=20.0),
