@@ -1,6 +1,6 @@
 """The artefact every trainer leaves: a folder `embeddings/` of safetensors and JSON.
 
-Imports msgspec, torch, safetensors, benchmarks.scorers and wikidata5m.
+Imports msgspec, torch, safetensors, benchmarks.{scorers,tensors} and wikidata5m.
 Shapes: E rows of entities, D the width of an entity vector, R relations.
 """
 
@@ -13,10 +13,11 @@ from typing import Any, Final
 
 import msgspec
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmarks.scorers import ModelName, Scorer, get_scorer
+from benchmarks.tensors import save_tensors
 from wikidata5m.errors import DatasetError, InputError
 from wikidata5m.files import atomic_path, read_json, write_json
 
@@ -78,10 +79,7 @@ def save_embeddings(
         tensors["index"] = index_E
     with atomic_path(folder) as temporary:
         temporary.mkdir()
-        save_file(
-            {name: x.detach().cpu().contiguous() for name, x in tensors.items()},
-            temporary / TENSORS,
-        )
+        save_tensors(temporary / TENSORS, tensors)
         write_json(temporary / META, asdict(meta))
         if folder.is_dir():
             shutil.rmtree(folder)

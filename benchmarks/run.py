@@ -28,7 +28,7 @@ from benchmarks.ranking import EmbeddingPredictor
 from benchmarks.results import RankingProtocol, Result, TrainSummary, make_result
 from benchmarks.runfolder import CONFIG, claim_config, load_run_config, require_same
 from benchmarks.runlog import LogLine, RunLog, summary
-from benchmarks.saving import CHECKPOINT, EMBEDDINGS, Saver, telling_what_is_kept
+from benchmarks.saving import CHECKPOINT, EMBEDDINGS, Saver, has_checkpoint, telling_what_is_kept
 from benchmarks.schedule import is_finished, make_rate
 from benchmarks.scorers import get_scorer
 from benchmarks.validation import rank_split, sample_triplets, validate
@@ -104,7 +104,7 @@ def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary
         return summary(run)
     triplets = dataset.triplets(config.setting, "train")
     engine = TorchEngine(config, triplets, dataset.num_entities, dataset.num_relations)
-    if resume and (run / CHECKPOINT).is_dir():
+    if resume and has_checkpoint(run):
         engine.load(run / CHECKPOINT)
         log(f"resuming after epoch {engine.epoch}")
     history = RunLog(run, after=engine.epoch, tensorboard=config.train.tensorboard)

@@ -30,6 +30,11 @@ CHECKPOINT: Final = "checkpoint"
 EMBEDDINGS: Final = "embeddings"
 
 
+def has_checkpoint(run: Path) -> bool:
+    """Whether there is something to resume from."""
+    return (run / CHECKPOINT / STATE).is_file()
+
+
 class Saver:
     """Writes checkpoints when they are due, and keeps the vectors of the best validation.
 
@@ -121,10 +126,9 @@ def telling_what_is_kept(run: Path) -> Iterator[None]:
 
 
 def _kept(run: Path, how: str) -> str:
-    path = run / CHECKPOINT / STATE
-    if not path.is_file():
+    if not has_checkpoint(run):
         return "there is no checkpoint yet: start again with --overwrite"
-    epoch = read_metadata(path, fix=FIX).get("epoch")
+    epoch = read_metadata(run / CHECKPOINT / STATE, fix=FIX).get("epoch")
     return f"the checkpoint after epoch {epoch} is kept: go on from it with {how}"
 
 
