@@ -1,13 +1,13 @@
 """Checkpoints: parameters, optimizer state and place, in safetensors and JSON; written atomically.
 
-Imports msgspec, safetensors, torch, kepler_ke.encoder and wikidata5m. All else a run needs to go on
+Imports msgspec, safetensors, torch, kepler_ke.step and wikidata5m. All else a run needs to go on
 (order, negatives, masks, dropout, learning rate) is a function of seed and step: it is not stored.
 """
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from kepler_ke.encoder import Kepler
+from kepler_ke.step import Job
 from wikidata5m.errors import InputError
 from wikidata5m.files import atomic_path, read_json, write_json
 
@@ -28,17 +28,21 @@ PLACE: Final = "place.json"
 class Place:
     """How far a run has come."""
 
-    step: int
+    step: int = 0
     """Updates done."""
+    best: float | None = None
+    """The best validation MRR so far; RUN/best holds that model."""
+    scaler: dict[str, Any] = field(default_factory=dict)
+    """What fp16 scales gradients by."""
 
 
-def save_checkpoint(
-    folder: Path, model: Kepler, optimizer: torch.optim.Optimizer, place: Place
-) -> None:
+def save_checkpoint(folder: Path, job: Job, place: Place) -> None:
     """Write folder/step-N, then remove older ones: a kill leaves at least one complete."""
-    tensors = {f"model.{name}": x.detach() for name, x in model.named_parameters()}
-    for number, state in optimizer.state_dict()["state"].items():
+    tensors = {f"model.{name}": x.detach() for name, x in job.model.named_parameters()}
+    for number, state in job.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": x for name, x in state.items()}
+    tensors["memory.vectors"] = job.memory.vectors_LD
+    tensors["memory.entities"] = torch.from_numpy(job.memory.entities_L)
     target = folder / f"step-{place.step:09}"
     with atomic_path(target) as temporary:
         temporary.mkdir()
@@ -51,7 +55,7 @@ def save_checkpoint(
             shutil.rmtree(older)
 
 
-def load_checkpoint(folder: Path, model: Kepler, optimizer: torch.optim.Optimizer) -> Place | None:
+def load_checkpoint(folder: Path, job: Job) -> Place | None:
     """Restore the newest checkpoint in place; None when there is none.
 
     Raises InputError when it is damaged or of another model.
@@ -63,8 +67,10 @@ def load_checkpoint(folder: Path, model: Kepler, optimizer: torch.optim.Optimize
         place = msgspec.convert(read_json(found[-1] / PLACE), Place)
         tensors = load_file(found[-1] / TENSORS)
         with torch.no_grad():
-            for name, parameter in model.named_parameters():
+            for name, parameter in job.model.named_parameters():
                 parameter.copy_(tensors[f"model.{name}"])
+        job.memory.vectors_LD = tensors["memory.vectors"].to(job.model.device)
+        job.memory.entities_L = tensors["memory.entities"].numpy()
     except (OSError, SafetensorError, KeyError, RuntimeError, msgspec.ValidationError) as error:
         problem = f"not a checkpoint of this run ({str(error).splitlines()[0]})"
         raise InputError(
@@ -75,7 +81,9 @@ def load_checkpoint(folder: Path, model: Kepler, optimizer: torch.optim.Optimize
         if name.startswith("optimizer."):
             _, number, key = name.split(".")
             state.setdefault(int(number), {})[key] = tensor
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+    job.optimizer.load_state_dict(job.optimizer.state_dict() | {"state": state})
+    if place.scaler:
+        job.scaler.load_state_dict(place.scaler)
     return place
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wikidata5m.console import emit, json_option, log, output_options
+from wikidata5m.console import emit, json_option, output_options, table
 from wikidata5m.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -24,9 +24,28 @@ def kepler() -> None:
 
     \b
     Example:
-      wikidata5m kepler train dataset --encoder roberta-base --out runs/kepler
+      wikidata5m kepler train dataset --encoder roberta-base --corpus corpus --out runs/kepler
       wikidata5m kepler evaluate runs/kepler
     """
+
+
+@kepler.command(name="presets")
+@json_option
+def list_presets(as_json: bool) -> None:
+    """List the presets: the paper's variants and baselines, and ours.
+
+    \b
+    Example:
+      wikidata5m kepler presets
+    """
+    from kepler_ke.config import presets, resolve_config
+
+    header = ["preset", "objective", "scorer", "gamma", "negatives", "conditioned", "mlm_batch"]
+    header += ["batch", "accumulate", "epochs", "lr"]
+    configs = {name: resolve_config(name) for name in presets()}
+    rows = [[name, *(getattr(c, key) for key in header[1:])] for name, c in configs.items()]
+    found = [dict(zip(header, row, strict=True)) for row in rows]
+    emit({"presets": found}, as_json=as_json, text=table(header, rows))
 
 
 @kepler.command()
@@ -86,16 +105,23 @@ def init(
     required=True,
     help="A Hugging Face masked language model: a folder, or a name such as roberta-base.",
 )
-@click.option("--preset", default="kepler-wiki", show_default=True, help="kepler-wiki or demo.")
+@click.option(
+    "--preset",
+    default="kepler-wiki",
+    show_default=True,
+    help="One that `kepler presets` lists, with -ke or -nlp behind it for the paper's two forms.",
+)
 @click.option("--config", "file", type=_PATH, help="YAML with settings over the preset's.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 @click.option(
     "--setting",
-    type=click.Choice(["inductive", "transductive"]),
+    type=click.Choice(["inductive", "transductive", "semi_inductive", "temporal"]),
     default="inductive",
     show_default=True,
     help="Which split; `evaluate` ranks in the same.",
 )
+@click.option("--corpus", type=_PATH, help="Texts for the masked-language-model loss: a folder.")
+@click.option("--second", type=_PATH, help="A second dataset to train on as well (Eq. 7).")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all randomness."
 )
@@ -108,6 +134,8 @@ def train(
     file: Path | None,
     overrides: tuple[str, ...],
     setting: Setting,
+    corpus: Path | None,
+    second: Path | None,
     seed: int,
     out: Path,
     resume: bool,
@@ -120,7 +148,8 @@ def train(
 
     \b
     Example:
-      wikidata5m kepler train dataset --encoder roberta-base --out runs/kepler --set batch=8
+      wikidata5m kepler train dataset --encoder roberta-base --corpus corpus --out runs/kepler
+      wikidata5m kepler train dataset --encoder roberta-base --preset kepler-ke --out runs/ke
       wikidata5m kepler train dataset --encoder encoder --preset demo --out runs/kepler-demo
     """
     from kepler_ke.config import resolve_config
@@ -135,6 +164,8 @@ def train(
         setting=setting,
         seed=seed,
         preset=preset,
+        corpus=corpus,
+        second=Dataset(second) if second else None,
         overwrite=overwrite,
         resume=resume,
     )
@@ -169,12 +200,11 @@ def encode(
     from kepler_ke.evaluate import encode_run
 
     texts, dim = encode_run(run_folder, _dataset(run_folder, dataset), out, overwrite=overwrite)
-    if texts.labels_only:
-        log(f"{texts.labels_only:,} of {len(texts):,} entities have no description: label used")
+    count = len(texts.entities)
     emit(
-        {"out": str(out), "entities": len(texts), "dim": dim, "labels_only": texts.labels_only},
+        {"out": str(out), "entities": count, "dim": dim, "labels_only": texts.labels_only},
         as_json=as_json,
-        text=f"{out}: {len(texts):,} vectors of {dim}",
+        text=f"{out}: {count:,} vectors of {dim}",
     )
 
 
@@ -209,7 +239,7 @@ def evaluate(run_folder: Path, dataset: Path | None, part: Part, as_json: bool) 
 
 
 def _dataset(run: Path, dataset: Path | None) -> Dataset:
-    from kepler_ke.evaluate import read_run
+    from kepler_ke.runs import read_run
     from wikidata5m.dataset import Dataset
 
     return Dataset(dataset or Path(read_run(run).dataset))

@@ -15,46 +15,106 @@ from wikidata5m.config import load_config
 from wikidata5m.errors import ConfigError
 from wikidata5m.files import atomic_path
 
+Objective = Literal["kepler", "contrastive", "none"]
+Architecture = Literal["transformer", "cnn"]
+ScorerName = Literal["transe", "distmult", "complex", "cosine"]
+RelationSource = Literal["table", "text"]
+TextLayout = Literal["description", "name_first"]
+RelationText = Literal["description", "label"]
+MissingText = Literal["label", "refuse"]
 Pooling = Literal["first", "mean"]
 NegativeSource = Literal["graph", "batch"]
-Precision = Literal["fp32", "bf16"]
+Batching = Literal["triplets", "subgraphs"]
+WordVectors = Literal["encoder", "random"]
+MlmText = Literal["corpus", "descriptions"]
+Precision = Literal["fp32", "bf16", "fp16"]
 
 PRESETS: Final = Path(__file__).parent / "presets"
+FORMS: Final = PRESETS / "forms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeplerConfig:
     """Everything that decides a run besides dataset, encoder and seed; defaults are the paper's."""
 
-    gamma: float = 4.0
+    # What is trained
+    objective: Objective = "kepler"
+    """The knowledge loss: the paper's (Eq. 2), ours over the whole batch, or none (MLM alone)."""
+    scorer: ScorerName = "transe"
+    """How two vectors and a relation make a score: Eq. 3, or what `contrastive` may use besides.
+    cosine ignores relation vectors, so it wants `conditioned`."""
+    gamma: float = 9.0
     """The margin of Eq. 2, a distance; in the paper 4 for NLP, 9 for KE, 1 on WordNet."""
     p: int = 1
     """The norm of Eq. 3: 1 in the paper (the released code trains with 2)."""
+    relations: RelationSource = "table"
+    """A relation's vector: a learned one (Eq. 1), or the encoding of its description (Eq. 4)."""
+    conditioned: bool = False
+    """Whether the entity that a query starts from is encoded with the relation's text (Eq. 5)."""
+    inverse: bool = False
+    """Whether each triplet is trained in the inverse relation as well, and head queries ask it."""
+    second_gamma: float = 1.0
+    """The margin for the second graph, where `--second` names one (Eq. 7)."""
+
+    # Negatives
     negatives: int = 1
     """Random heads, and as many random tails, that each triplet is compared with; n of Eq. 2 is
-    both sides together."""
+    both sides together. `contrastive` compares with the whole batch instead."""
     negative_source: NegativeSource = "graph"
     """Where negatives come from: any training entity (each costs an encoding), or the entities
     that the batch encodes anyway (free)."""
+    memory: int = 0
+    """`contrastive`: how many encodings of earlier batches are negatives too."""
+    temperature: float = 0.05
+    """`contrastive`: scores are divided by this before the softmax; it is learned from here."""
+
+    # The encoder and its texts
+    architecture: Architecture = "transformer"
+    """transformer is the encoder itself; cnn is DKRL's, over word vectors."""
+    word_vectors: WordVectors = "encoder"
+    """Where the CNN's word vectors start: the encoder's input embeddings, or at random."""
+    cnn_dim: int = 768
+    """The CNN's width."""
     pooling: Pooling = "first"
     """An entity's vector: the first token's last hidden state (Eq. 1), or the mean over tokens."""
+    projection: int = 0
+    """The width of a linear layer after pooling; 0 for none."""
+    normalize: bool = False
+    """Whether vectors are scaled to length 1."""
     tokens: int = 512
-    """A description is cut to this many tokens, the special ones included."""
+    """A text is cut to this many tokens, the special ones included."""
+    text: TextLayout = "description"
+    """An entity's text: its description, or its name and then the description."""
+    relation_text: RelationText = "description"
+    """A relation's text where it has one to read: its description, or its label alone."""
+    missing_text: MissingText = "label"
+    """An entity without a description is read by its label, and counted; or training is refused."""
+
+    # Masked language model
     mlm_batch: int = 8
     """Texts per step for the masked-language-model loss (Eq. 6); 0 leaves that loss out."""
     mlm_share: float = 0.15
     """The share of tokens to predict; of these 80% are masked, 10% replaced, 10% kept."""
-    batch: int = 8
+    mlm_weight: float = 1.0
+    """The weight of that loss beside the knowledge loss: 1 in Eq. 6."""
+    mlm_text: MlmText = "corpus"
+    """What it reads: the texts that `--corpus` names, or the training entities' descriptions."""
+
+    # Batches
+    batch: int = 16
     """Triplets per forward pass; memory grows with it and with `tokens`."""
-    accumulate: int = 1
+    accumulate: int = 768
     """Forward passes per update; batch x accumulate is the effective batch."""
-    epochs: int = 10
-    """Passes over the training triplets."""
+    batching: Batching = "triplets"
+    """A pass is random triplets, or a connected subgraph's, whose texts serve several triplets."""
+    epochs: int = 30
+    """Passes over the training triplets; 0 leaves the encoder as it is."""
+
+    # Optimizer
     lr: float = 6e-4
     """The peak learning rate of Adam (AdamW: weight decay is decoupled)."""
     relation_lr: float = 1.0
-    """The relation vectors' learning rate as a multiple of `lr`; they start from nothing while a
-    pretrained encoder does not."""
+    """The rate of all that starts from nothing (relation vectors, projection) as a multiple."""
     beta1: float = 0.9
     """Adam's decay of the first moment."""
     beta2: float = 0.98
@@ -67,12 +127,15 @@ class KeplerConfig:
     """The share of all updates in which the learning rate grows linearly to its peak."""
     decay_power: float = 1.0
     """After the warm-up the rate falls as (share of updates left) ** decay_power."""
+
+    # Running
     precision: Precision = "fp32"
-    """bf16 runs the encoder under autocast; weights, loss and optimizer stay fp32."""
+    """bf16 and fp16 run the encoder under autocast; weights, loss and optimizer stay fp32."""
     log_steps: int = 100
     """Updates between two lines of log.jsonl."""
     validate_steps: int = 0
-    """Updates between two rankings of a sample of valid triplets; 0: only after the last."""
+    """Updates between two rankings of a sample of valid triplets; 0: only after the last. The
+    weights of the best ranking are kept."""
     validate_triplets: int = 500
     """The size of that sample, drawn once by the seed."""
     checkpoint_steps: int = 1000
@@ -81,13 +144,14 @@ class KeplerConfig:
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
         at_least = {
-            "negatives": 1, "tokens": 3, "batch": 1, "accumulate": 1, "epochs": 1, "mlm_batch": 0,
+            "negatives": 1, "tokens": 8, "batch": 1, "accumulate": 1, "epochs": 0, "mlm_batch": 0,
             "log_steps": 1, "validate_steps": 0, "validate_triplets": 1, "checkpoint_steps": 0,
+            "memory": 0, "projection": 0, "cnn_dim": 1,
         }  # fmt: skip
         for name, least in at_least.items():
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} = {getattr(self, name)}: must be at least {least}")
-        for name in ("lr", "eps", "relation_lr", "decay_power"):
+        for name in ("lr", "eps", "relation_lr", "decay_power", "temperature"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} = {getattr(self, name)}: must be above 0")
         for name in ("mlm_share", "beta1", "beta2", "warmup"):
@@ -97,6 +161,24 @@ class KeplerConfig:
             raise ConfigError(f"p = {self.p}: the distance knows p = 1 and p = 2; set one of them")
         if self.mlm_batch and not self.mlm_share:
             raise ConfigError("mlm_share = 0: nothing to predict; set mlm_batch=0 to leave MLM out")
+        self._check_pairs()
+
+    def _check_pairs(self) -> None:
+        """Refuse settings that do not go together."""
+        if self.scorer != "transe" and self.objective == "kepler":
+            raise ConfigError(
+                f"scorer = {self.scorer}: Eq. 3 is transe; set objective=contrastive for others"
+            )
+        if self.scorer == "cosine" and not self.conditioned:
+            raise ConfigError(
+                "scorer = cosine: sees the relation only in the query's text; set conditioned=true"
+            )
+        if self.memory and self.objective != "contrastive":
+            raise ConfigError("memory: only objective=contrastive has one; set memory=0")
+        if self.architecture == "cnn" and self.mlm_batch:
+            raise ConfigError("architecture = cnn: has no masked-LM head; set mlm_batch=0")
+        if self.objective == "none" and not self.mlm_batch and self.epochs:
+            raise ConfigError("objective = none and mlm_batch = 0: nothing to train; set epochs=0")
 
 
 def presets() -> list[str]:
@@ -109,14 +191,23 @@ def resolve_config(
 ) -> KeplerConfig:
     """The preset, then the settings of `file`, then `overrides` ("lr=1e-3").
 
+    A preset may carry a form: kepler-wiki-nlp is kepler-wiki with the settings of forms/nlp.yaml.
     Raises ConfigError on an unknown preset (with the closest), key or value.
     """
-    path = PRESETS / f"{preset}.yaml"
-    if preset not in presets():
-        close = difflib.get_close_matches(preset, presets(), n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(presets())}"
-        raise ConfigError(f"unknown preset {preset}; {hint}")
-    return load_config(KeplerConfig, [path, file] if file else path, overrides)
+    files = [*_preset_files(preset), *([file] if file else [])]
+    return load_config(KeplerConfig, files, overrides)
+
+
+def _preset_files(preset: str) -> list[Path]:
+    if preset in presets():
+        return [PRESETS / f"{preset}.yaml"]
+    base, _, form = preset.rpartition("-")
+    forms = sorted(path.stem for path in FORMS.glob("*.yaml"))
+    if base in presets() and form in forms:
+        return [PRESETS / f"{base}.yaml", FORMS / f"{form}.yaml"]
+    close = difflib.get_close_matches(preset, presets(), n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(presets())}"
+    raise ConfigError(f"unknown preset {preset}; {hint}")
 
 
 def save_config(path: Path, config: KeplerConfig) -> None:

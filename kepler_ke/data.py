@@ -1,112 +1,40 @@
-"""What a training step reads: token ids, triplets with negatives, masked texts.
+"""What a training step reads: triplets in order, negatives, distinct texts, masked texts.
 
-Imports numpy, torch, transformers, kepler_ke.config and wikidata5m. Every random draw is a function
-of (seed, stream, number), so a run can go on from any step without any stored generator.
+Imports numpy, torch, transformers, kepler_ke.{config,graph,tokens} and wikidata5m. Every random
+draw is a function of (seed, stream, number), so a run goes on from any step without any stored
+generator.
 
-Shapes: N texts or triplets, B triplets of a batch, M its distinct texts, K negatives, T tokens.
+Shapes: N triplets, B triplets of a batch, M its distinct texts, K negatives, T tokens, Q queries,
+C candidates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from kepler_ke.config import NegativeSource
+from kepler_ke.config import KeplerConfig
+from kepler_ke.graph import TrainGraph
+from kepler_ke.tokens import NONE, Indices, Texts
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.errors import DatasetError
 from wikidata5m.schema import PARTS, Part, Setting
 
-Indices = npt.NDArray[np.int64]
 Stream = Literal["order", "negatives", "mlm", "dropout", "sample"]
 
 _STREAMS: Final[dict[Stream, int]] = {
     "order": 0, "negatives": 1, "mlm": 2, "dropout": 3, "sample": 4,
 }  # fmt: skip
-_TOKENIZE: Final = 4096
 
 
 def generator(seed: int, stream: Stream, *number: int) -> np.random.Generator:
     """The generator of one stream at one step (or epoch): the same whenever it is asked for."""
     return np.random.default_rng([seed, _STREAMS[stream], *number])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Texts:
-    """Tokenised descriptions of some entities; row i is the text of entity index[i]."""
-
-    index: Indices
-    """(N,) entity indices, ascending."""
-    ids: npt.NDArray[np.int32]
-    """The token ids of all texts, end to end, special tokens included."""
-    start: Indices
-    """Text i is ids[start[i] : start[i + 1]]; (N + 1,)."""
-    padding: int
-    """The id that fills up a batch."""
-    labels_only: int
-    """How many entities have no description and stand for their label."""
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def lengths(self, rows: Indices) -> Indices:
-        """Tokens of each text."""
-        return self.start[rows + 1] - self.start[rows]
-
-    def rows(self, entities: npt.NDArray[np.integer]) -> Indices:
-        """The row of each entity, all of which must be among `index`."""
-        return np.searchsorted(self.index, entities)
-
-    def batch(self, rows: Indices) -> tuple[Tensor, Tensor]:
-        """Token ids (B, T) padded to the longest of these texts, and which of them are tokens."""
-        length_B = self.lengths(rows)
-        mask_BT = np.arange(length_B.max(initial=0)) < length_B[:, None]
-        ids_BT = np.full(mask_BT.shape, self.padding, dtype=np.int64)
-        ids_BT[mask_BT] = np.concatenate(
-            [self.ids[self.start[row] : self.start[row + 1]] for row in rows.tolist()]
-        )
-        return torch.from_numpy(ids_BT), torch.from_numpy(mask_BT)
-
-    def buckets(self, rows: Indices, size: int) -> Iterator[tuple[Indices, Tensor, Tensor]]:
-        """The texts by length, `size` at a time: (places in `rows`, ids, mask); little padding."""
-        order = np.argsort(-self.lengths(rows), kind="stable")
-        for start in range(0, len(order), size):
-            places = order[start : start + size]
-            yield places, *self.batch(rows[places])
-
-
-def tokenize(
-    tokenizer: PreTrainedTokenizerBase, dataset: Dataset, entities: Indices, tokens: int
-) -> Texts:
-    """The first `tokens` tokens of the descriptions of `entities` (ascending).
-
-    An entity without a description is read by its label, and counted.
-    """
-    texts, labels = dataset.texts, dataset.entity_labels
-    missing = 0
-    ids: list[npt.NDArray[np.int32]] = []
-    for first in range(0, len(entities), _TOKENIZE):
-        step = entities[first : first + _TOKENIZE]
-        told = texts.take(step)
-        missing += told.count("")
-        part = [text or labels[index] for index, text in zip(step.tolist(), told, strict=True)]
-        encoded = tokenizer(part, truncation=True, max_length=tokens, return_attention_mask=False)[
-            "input_ids"
-        ]
-        ids.extend(np.array(text, dtype=np.int32) for text in encoded)
-    return Texts(
-        index=entities,
-        ids=np.concatenate(ids) if ids else np.zeros(0, dtype=np.int32),
-        start=np.concatenate([[0], np.cumsum([len(text) for text in ids])]).astype(np.int64),
-        padding=int(tokenizer.pad_token_id),
-        labels_only=missing,
-    )
 
 
 def part_entities(dataset: Dataset, setting: Setting, part: Part) -> Indices:
@@ -171,14 +99,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnowledgeBatch:
-    """Triplets whose entities are places in a list of distinct texts."""
+    """Triplets and their corruptions (Eq. 2), as places in a list of distinct texts."""
 
-    rows: Indices
-    """(M,) the distinct texts to encode, rows of a Texts."""
+    keys: Indices
+    """(M,) the distinct texts to encode."""
     head: Tensor
-    """(B,) places in `rows`, as are all but `relation`."""
+    """(B,) places in `keys`, as are all but `relation`."""
     relation: Tensor
-    """(B,) relation indices."""
+    """(B,) relation indices, or places where relations are texts (Eq. 4)."""
     tail: Tensor
     """(B,)"""
     other_head: Tensor
@@ -189,48 +117,118 @@ class KnowledgeBatch:
 
 def knowledge_batch(
     triplets_B3: Indices,
-    num_texts: int,
-    negatives: int,
-    source: NegativeSource,
+    entities_E: Indices,
+    texts: Texts,
+    config: KeplerConfig,
     rng: np.random.Generator,
 ) -> KnowledgeBatch:
     """Give each triplet `negatives` random heads and tails other than its own.
 
-    `triplets_B3` holds text rows in place of entities. With source "graph" negatives are drawn from
-    all `num_texts` texts, with "batch" from the batch's own, each distinct one as likely.
+    They are drawn from `entities_E` (ascending), or from the batch's own entities, each distinct
+    one as likely. A head's text is followed by the relation's where the settings say so (Eq. 5).
     """
-    size = (len(triplets_B3), negatives)
-    truth_B2 = triplets_B3[:, [0, 2]]
-    if source == "batch":
-        rows_M, place = np.unique(truth_B2, return_inverse=True)
-        truth_B2 = place.reshape(-1, 2)
-        count = len(rows_M)
-    else:
-        count = num_texts
-    drawn = [_draw_other(truth_B2[:, side], count, size, rng) for side in (0, 1)]
-    if source == "graph":
-        everything = np.concatenate([truth_B2.ravel(), *(x.ravel() for x in drawn)])
-        rows_M, place = np.unique(everything, return_inverse=True)
-        cut = np.cumsum([truth_B2.size, drawn[0].size])
-        truth, first, second = np.split(place, cut)
-        truth_B2, drawn = truth.reshape(-1, 2), [first.reshape(size), second.reshape(size)]
-    head_BK, tail_BK = (torch.from_numpy(x) for x in drawn)
+    head_B, relation_B, tail_B = triplets_B3.T
+    pool = np.unique(triplets_B3[:, [0, 2]]) if config.negative_source == "batch" else entities_E
+    size = (len(triplets_B3), config.negatives)
+    other_head_BK, other_tail_BK = (_draw_other(x, pool, size, rng) for x in (head_B, tail_B))
+    with_B = relation_B if config.conditioned else np.full_like(relation_B, NONE)
+    wanted = [
+        texts.keys(head_B, with_B),
+        texts.keys(tail_B),
+        texts.keys(other_head_BK, with_B[:, None]),
+        texts.keys(other_tail_BK),
+    ]
+    if config.relations == "text":
+        wanted.append(texts.keys(NONE, relation_B))
+    keys_M, (head, tail, other_head, other_tail, *told) = _distinct(wanted)
     return KnowledgeBatch(
-        rows=rows_M,
-        head=torch.from_numpy(truth_B2[:, 0].copy()),
-        relation=torch.from_numpy(triplets_B3[:, 1].copy()),
-        tail=torch.from_numpy(truth_B2[:, 1].copy()),
-        other_head=head_BK,
-        other_tail=tail_BK,
+        keys=keys_M,
+        head=head,
+        relation=told[0] if told else torch.from_numpy(relation_B.copy()),
+        tail=tail,
+        other_head=other_head,
+        other_tail=other_tail,
     )
 
 
+def _distinct(wanted: list[Indices]) -> tuple[Indices, list[Tensor]]:
+    """The distinct values of all arrays, and each array as places among them."""
+    keys_M, place = np.unique(np.concatenate([x.ravel() for x in wanted]), return_inverse=True)
+    cuts = np.cumsum([x.size for x in wanted])[:-1]
+    parts = np.split(place.ravel(), cuts)
+    return keys_M, [
+        torch.from_numpy(part.reshape(x.shape)) for part, x in zip(parts, wanted, strict=True)
+    ]
+
+
 def _draw_other(
-    truth_B: Indices, count: int, size: tuple[int, int], rng: np.random.Generator
+    truth_B: Indices, pool_E: Indices, size: tuple[int, int], rng: np.random.Generator
 ) -> Indices:
-    """Uniform draws from 0..count-1 but each row's truth; the truth itself where count is 1."""
+    """Uniform draws from the pool (ascending, with each truth) but each row's truth.
+
+    The truth itself where the pool holds nothing else.
+    """
+    count = len(pool_E)
+    place_B = np.searchsorted(pool_E, truth_B)
     drawn_BK = rng.integers(max(count - 1, 1), size=size)
-    return drawn_BK + (drawn_BK >= truth_B[:, None]) * (count > 1)
+    return pool_E[drawn_BK + (drawn_BK >= place_B[:, None]) * (count > 1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContrastiveBatch:
+    """Queries (entity, relation) and the entities that each ranks, all of the batch's."""
+
+    keys: Indices
+    """(M,) the distinct texts to encode."""
+    query: Tensor
+    """(Q,) places in `keys`: the entity asked from."""
+    relation: Tensor
+    """(Q,) relation indices, those of inverses too; or places where relations are texts."""
+    candidate: Tensor
+    """(C,) places in `keys`: the distinct entities of the batch; a query's own is among them."""
+    target: Tensor
+    """(Q,) columns among the candidates: the truth."""
+    asked: tuple[Indices, Indices]
+    """(Q,) entities and (Q,) relations of the queries."""
+    answers: Indices
+    """(C,) the candidates' entities."""
+
+
+def contrastive_batch(
+    triplets_B3: Indices, num_relations: int, texts: Texts, config: KeplerConfig
+) -> ContrastiveBatch:
+    """Each triplet asks for its tail and, with `inverse`, by the inverse relation for its head."""
+    head_B, relation_B, tail_B = triplets_B3.T
+    asks_Q, relation_Q, truth_Q = head_B, relation_B, tail_B
+    if config.inverse:
+        asks_Q, truth_Q = np.concatenate([head_B, tail_B]), np.concatenate([tail_B, head_B])
+        relation_Q = np.concatenate([relation_B, relation_B + num_relations])
+    answers_C, target_Q = np.unique(np.concatenate([truth_Q, head_B, tail_B]), return_inverse=True)
+    with_Q = relation_Q if config.conditioned else np.full_like(relation_Q, NONE)
+    wanted = [texts.keys(asks_Q, with_Q), texts.keys(answers_C)]
+    if config.relations == "text":
+        wanted.append(texts.keys(NONE, relation_Q))
+    keys_M, (query, candidate, *told) = _distinct(wanted)
+    return ContrastiveBatch(
+        keys=keys_M,
+        query=query,
+        relation=told[0] if told else torch.from_numpy(relation_Q.copy()),
+        candidate=candidate,
+        target=torch.from_numpy(target_Q.ravel()[: len(truth_Q)].copy()),
+        asked=(asks_Q, relation_Q),
+        answers=answers_C,
+    )
+
+
+def false_negatives(graph: TrainGraph, batch: ContrastiveBatch, earlier_L: Indices) -> Tensor:
+    """(Q, C + L) which candidates a query must not push away: other true answers in train.
+
+    `earlier_L` are the entities of earlier encodings; the truth's own column alone is not masked.
+    """
+    entities = np.concatenate([batch.answers, earlier_L])
+    mask_QC = graph.holds(*batch.asked, entities)
+    mask_QC[np.arange(len(mask_QC)), batch.target.numpy()] = False
+    return torch.from_numpy(mask_QC)
 
 
 def mask_tokens(

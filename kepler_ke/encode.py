@@ -1,90 +1,78 @@
-"""Descriptions to vectors, in length-sorted batches.
+"""Texts to vectors, in length-sorted batches. Imports torch, kepler_ke.{encoder,tokens,world}.
 
-Imports torch, transformers, benchmarks, kepler_ke.data, kepler_ke.encoder and wikidata5m.
-
-Shapes: N texts, M distinct texts, D vector width.
+Shapes: M distinct texts, S of one process, D vector width, R relations.
 """
 
 from __future__ import annotations
 
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
-from benchmarks.embeddings import EmbeddingsMeta, save_embeddings
-from benchmarks.scorers import TransE
-from kepler_ke.data import Indices, Texts, tokenize
 from kepler_ke.encoder import Kepler
+from kepler_ke.tokens import NONE, Indices, Texts
+from kepler_ke.world import World
 from wikidata5m.console import progress
-from wikidata5m.dataset import Dataset
 
 BUCKET: Final = 64
 """Texts per forward pass: enough to fill a core's or a GPU's units, few enough to pad little."""
 
 
-def encode_rows(model: Kepler, texts: Texts, rows_M: Indices) -> Tensor:
-    """The vectors of these texts in the order given, (M, D), with gradients."""
+def encode_keys(model: Kepler, texts: Texts, keys_M: Indices, world: World | None = None) -> Tensor:
+    """The vectors of these texts in the order given, (M, D), with gradients.
+
+    Among several processes each encodes every size-th text by length, so that all have alike to do.
+    """
+    here = world or World()
+    order_M = np.argsort(-texts.lengths(keys_M), kind="stable")
+    filled = np.pad(order_M, (0, -len(order_M) % here.size), mode="edge")
+    own_S = filled[here.rank :: here.size]
+    vectors_MD = here.gather(_encode(model, texts, keys_M[own_S]))
+    # Row i of what was gathered is text back[i]; a filled-up row repeats the last text.
+    back = np.concatenate([filled[rank :: here.size] for rank in range(here.size)])
+    place_M = np.empty(len(keys_M), dtype=np.int64)
+    place_M[back] = np.arange(len(back))
+    return vectors_MD[torch.from_numpy(place_M).to(model.device)]
+
+
+def _encode(model: Kepler, texts: Texts, keys_S: Indices) -> Tensor:
     places, vectors = [], []
-    for place_B, ids_BT, mask_BT in texts.buckets(rows_M, BUCKET):
+    for place_B, ids_BT, mask_BT in texts.buckets(keys_S, BUCKET):
         places.append(place_B)
         vectors.append(model.encode(ids_BT.to(model.device), mask_BT.to(model.device)))
-    back_M = torch.from_numpy(np.argsort(np.concatenate(places))).to(model.device)
-    return torch.cat(vectors)[back_M]
+    back_S = torch.from_numpy(np.argsort(np.concatenate(places))).to(model.device)
+    return torch.cat(vectors)[back_S]
 
 
-def encode_texts(model: Kepler, texts: Texts, *, what: str = "") -> Tensor:
-    """The vectors of all texts, (N, D), on the CPU, without gradients or dropout.
+def encode_texts(model: Kepler, texts: Texts, keys_M: Indices, *, what: str = "") -> Tensor:
+    """The vectors of these texts, (M, D), on the CPU, without gradients or dropout.
 
     With `what`, progress is shown under that name.
     """
     was_training = model.training
     model.eval()
-    vectors_ND = torch.empty(len(texts), model.dim)
+    vectors_MD = torch.empty(len(keys_M), model.dim)
     done = 0
-    shown = progress(what, len(texts), "texts") if what else nullcontext()
+    shown = progress(what, len(keys_M), "texts") if what else nullcontext()
     with torch.inference_mode(), shown as update:
-        for place_B, ids_BT, mask_BT in texts.buckets(np.arange(len(texts)), BUCKET):
+        for place_B, ids_BT, mask_BT in texts.buckets(keys_M, BUCKET):
             vectors_BD = model.encode(ids_BT.to(model.device), mask_BT.to(model.device))
-            vectors_ND[torch.from_numpy(place_B)] = vectors_BD.cpu()
+            vectors_MD[torch.from_numpy(place_B)] = vectors_BD.cpu()
             done += len(place_B)
             if update:
                 update(done)
     model.train(was_training)
-    return vectors_ND
+    return vectors_MD
 
 
-def write_embeddings(
-    folder: Path,
-    dataset: Dataset,
-    model: Kepler,
-    tokenizer: PreTrainedTokenizerBase,
-    scorer: TransE,
-    *,
-    entities: Indices,
-    tokens: int,
-) -> Texts:
-    """Encode the descriptions of `entities` (ascending) into an artefact; returns their texts."""
-    texts = tokenize(tokenizer, dataset, entities, tokens)
-    vectors_ND = encode_texts(model, texts, what="encode")
-    meta = EmbeddingsMeta(
-        scorer=scorer.name,
-        dim=model.dim,
-        dataset=dataset.manifest.name,
-        dataset_hash=dataset.manifest.dataset_hash,
-        gamma=scorer.gamma,
-        p=scorer.p,
-        extra={"kind": "kepler", "pooling": model.pooling, "tokens": tokens},
-    )
-    save_embeddings(
-        folder,
-        vectors_ND,
-        model.relations_RD,
-        meta,
-        index_E=None if len(entities) == dataset.num_entities else torch.from_numpy(entities),
-    )
-    return texts
+def relation_vectors(model: Kepler, texts: Texts, rows: int, start: int = 0) -> Tensor:
+    """`rows` relations' vectors, (R, D), on the CPU: those of their texts, or learned ones.
+
+    Of the learned ones, rows `start` and on are this graph's.
+    """
+    if model.config.relations == "table":
+        return model.relations_RD.detach()[start : start + rows].cpu()
+    return encode_texts(model, texts, texts.keys(NONE, np.arange(rows)))

@@ -1,21 +1,24 @@
 """The text encoder: a Hugging Face masked language model and the relation vectors beside it.
 
-Imports torch, transformers, safetensors, benchmarks.scorers, kepler_ke.config and wikidata5m.
+Imports torch, transformers, safetensors, benchmarks.scorers, kepler_ke.{config,dkrl,quiet} and
+wikidata5m.
 
-Shapes: B texts, T tokens, D hidden width, M masked positions, V vocabulary, R relations.
+Shapes: B texts, T tokens, D vector width, M masked positions, V vocabulary, R relations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import (
     AutoConfig,
     AutoModelForMaskedLM,
@@ -23,62 +26,93 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging as _untyped_logging
 
-from benchmarks.scorers import TransE
-from kepler_ke.config import KeplerConfig, Pooling, Precision
+from benchmarks.scorers import Scorer, get_scorer
+from kepler_ke.config import KeplerConfig, ScorerName
+from kepler_ke.dkrl import Dkrl
+from kepler_ke.quiet import quiet
 from wikidata5m.console import log
 from wikidata5m.errors import ConfigError, InputError
 from wikidata5m.files import read_json, write_json
 
 RELATIONS: Final = "relations.safetensors"
+"""What stands beside the language model: relations (R, D), projection, scale; or a whole CNN."""
 KEPLER: Final = "kepler.json"
 RELATION_STD: Final = 0.02
 """The spread of new relation vectors: that of the weights of a new BERT."""
-
-_logging: Any = _untyped_logging
 
 # Models that count positions from the padding token's id + 1 (fairseq's habit).
 _OFFSET_POSITIONS: Final = ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer")
 # Names of heads that work on any selection of positions, so that V logits per token are spared.
 _HEADS: Final = ("lm_head", "cls")
+_TYPES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
 class Kepler(nn.Module):
     """An encoder whose pooled output is an entity's vector (Eq. 1), and one vector per relation."""
 
     def __init__(
-        self, language_model: PreTrainedModel, relations_RD: Tensor, *, pooling: Pooling = "first"
+        self,
+        language_model: PreTrainedModel | Dkrl,
+        relations: int,
+        config: KeplerConfig,
+        seed: int,
     ) -> None:
+        """New relation vectors, (relations, D), and a new projection, drawn by `seed`."""
         super().__init__()
+        torch.manual_seed(seed)
+        self.config = config
         self.language_model = language_model
-        self.relations_RD = nn.Parameter(relations_RD)
-        self.pooling = pooling
-        self.precision: Precision = "fp32"
-
-    @property
-    def dim(self) -> int:
+        width = _width(language_model)
+        self.projection = nn.Linear(width, config.projection) if config.projection else None
+        self.dim = config.projection or width
         """D: the width of every vector."""
-        return self.relations_RD.shape[1]
+        self.relations_RD = nn.Parameter(
+            new_relations(relations, self.dim, seed, config.scorer),
+            requires_grad=config.relations == "table" and config.scorer != "cosine",
+        )
+        self.log_scale = nn.Parameter(
+            torch.tensor(-math.log(config.temperature)),
+            requires_grad=config.objective == "contrastive",
+        )
+        """By exp of this the scores of `contrastive` are multiplied: 1 / temperature."""
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.relations_RD.device
 
+    def replicated(self) -> list[nn.Parameter]:
+        """What is no part of the encoder: the same texts give it the same gradients everywhere."""
+        return [x for x in (self.relations_RD, self.log_scale) if x.requires_grad]
+
+    def fresh(self) -> list[nn.Parameter]:
+        """What starts from nothing where the encoder was pretrained."""
+        projection = list(self.projection.parameters()) if self.projection else []
+        return [*self.replicated(), *projection]
+
     def hidden(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """The last layer's states, (B, T, D); `mask_BT` is true on tokens, false on padding."""
-        backbone = self.language_model.base_model
-        with torch.autocast(
-            self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
-        ):
+        assert isinstance(self.language_model, PreTrainedModel)
+        with self._autocast():
+            backbone = self.language_model.base_model
             states: Tensor = backbone(input_ids=ids_BT, attention_mask=mask_BT.long())[0]
         return states
 
     def encode(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """The texts' vectors, (B, D), fp32."""
+        pooled_BD = self._pooled(ids_BT, mask_BT)
+        if self.projection is not None:
+            pooled_BD = self.projection(pooled_BD)
+        return functional.normalize(pooled_BD, dim=-1) if self.config.normalize else pooled_BD
+
+    def _pooled(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        if isinstance(self.language_model, Dkrl):
+            with self._autocast():
+                vectors_BD: Tensor = self.language_model(ids_BT, mask_BT)
+            return vectors_BD.float()
         hidden_BTD = self.hidden(ids_BT, mask_BT).float()
-        if self.pooling == "first":
+        if self.config.pooling == "first":
             return hidden_BTD[:, 0]
         weight_BT1 = mask_BT.unsqueeze(-1).to(hidden_BTD.dtype)
         return (hidden_BTD * weight_BT1).sum(1) / weight_BT1.sum(1)
@@ -89,19 +123,39 @@ class Kepler(nn.Module):
             head = getattr(self.language_model, name, None)
             if head is not None:
                 states_MD = self.hidden(ids_BT, mask_BT)[chosen_BT]
-                with torch.autocast(
-                    self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
-                ):
+                with self._autocast():
                     logits_MV: Tensor = head(states_MD)
                 return logits_MV.float()
-        output = self.language_model(input_ids=ids_BT, attention_mask=mask_BT.long())
+        with self._autocast():
+            output = self.language_model(input_ids=ids_BT, attention_mask=mask_BT.long())
         all_BTV: Tensor = output.logits
         return all_BTV[chosen_BT].float()
 
+    def _autocast(self) -> torch.autocast:
+        kind = self.config.precision
+        return torch.autocast(self.device.type, dtype=_TYPES[kind], enabled=kind != "fp32")
 
-def new_relations(count: int, dim: int, seed: int) -> Tensor:
-    """Relation vectors as a run starts with them, (R, D)."""
-    return RELATION_STD * torch.randn(count, dim, generator=torch.Generator().manual_seed(seed))
+
+def _width(model: PreTrainedModel | Dkrl) -> int:
+    return model.dim if isinstance(model, Dkrl) else int(model.config.hidden_size)
+
+
+def new_relations(count: int, dim: int, seed: int, scorer: ScorerName = "transe") -> Tensor:
+    """Relation vectors as a run starts with them, (R, D): near what leaves a query as it is."""
+    noise_RD = RELATION_STD * torch.randn(count, dim, generator=torch.Generator().manual_seed(seed))
+    if scorer == "cosine":
+        return torch.ones(count, dim)
+    if scorer == "distmult":
+        return 1 + noise_RD
+    if scorer == "complex":
+        noise_RD[:, : dim // 2] += 1
+    return noise_RD
+
+
+def make_scorer(config: KeplerConfig, gamma: float | None = None) -> Scorer:
+    """The scorer of the settings; the cosine of unit vectors is DistMult with relations of ones."""
+    name = "distmult" if config.scorer == "cosine" else config.scorer
+    return get_scorer(name, gamma=config.gamma if gamma is None else gamma, p=config.p)
 
 
 def load_encoder(source: str, *, seed: int = 0) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -163,38 +217,94 @@ def check_tokens(model: PreTrainedModel, tokens: int, source: str) -> None:
         )
 
 
-def save_kepler(
-    folder: Path, model: Kepler, tokenizer: PreTrainedTokenizerBase, config: KeplerConfig
-) -> None:
+def build_kepler(
+    source: str, relations: int, config: KeplerConfig, seed: int
+) -> tuple[Kepler, PreTrainedTokenizerBase]:
+    """The model that a run starts from: `source` with all that is new drawn by `seed`.
+
+    Raises ConfigError when there is no such encoder or it does not fit the settings.
+    """
+    language_model, tokenizer = load_encoder(source, seed=seed)
+    if config.architecture == "transformer":
+        check_tokens(language_model, config.tokens, source)
+        model = Kepler(language_model, relations, config, seed)
+    else:
+        model = Kepler(_new_dkrl(language_model, tokenizer, config, seed), relations, config, seed)
+    make_scorer(config).relation_width(model.dim)
+    return model, tokenizer
+
+
+def _new_dkrl(
+    language_model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    config: KeplerConfig,
+    seed: int,
+) -> Dkrl:
+    torch.manual_seed(seed)
+    embeddings: Any = language_model.get_input_embeddings()
+    words_VW: Tensor = embeddings.weight.detach()
+    vocabulary, width = words_VW.shape
+    model = Dkrl(vocabulary, width, config.cnn_dim, int(tokenizer.pad_token_id))
+    if config.word_vectors == "encoder":
+        with torch.no_grad():
+            model.words.weight.copy_(words_VW)
+    return model
+
+
+def save_kepler(folder: Path, model: Kepler, tokenizer: PreTrainedTokenizerBase) -> None:
     """Write a folder that AutoModel, AutoModelForMaskedLM, AutoTokenizer and load_kepler read.
 
-    Beside the usual files: relations.safetensors (R, D), kepler.json (gamma, p, pooling, tokens).
+    Beside the usual files: relations.safetensors (what else was learned) and kepler.json (all
+    settings). DKRL's is no transformer: its folder holds no config.json, and load_kepler alone
+    reads it.
     """
-    backend = getattr(tokenizer, "backend_tokenizer", None)
+    backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         backend.no_truncation()  # else the folder would cut every user's texts to our length
+    beside = dict(model.state_dict())
+    sizes: dict[str, int] = {}
     with quiet():
-        model.language_model.save_pretrained(folder)
+        if isinstance(model.language_model, Dkrl):
+            words = model.language_model.words
+            sizes = {
+                "vocabulary": words.num_embeddings,
+                "word_width": words.embedding_dim,
+                "padding": int(words.padding_idx or 0),
+            }
+        else:
+            model.language_model.save_pretrained(folder)
+            beside = {k: x for k, x in beside.items() if not k.startswith("language_model.")}
         tokenizer.save_pretrained(folder)
-    save_file({"relations": model.relations_RD.detach().cpu().contiguous()}, folder / RELATIONS)
-    names = ("gamma", "p", "pooling", "tokens")
-    write_json(folder / KEPLER, {name: getattr(config, name) for name in names})
+    tensors = {name: x.detach().cpu().contiguous() for name, x in beside.items()}
+    save_file(tensors, folder / RELATIONS)
+    write_json(folder / KEPLER, {"settings": asdict(model.config), "cnn": sizes})
 
 
-def load_kepler(folder: Path) -> tuple[Kepler, PreTrainedTokenizerBase, TransE, int]:
-    """What save_kepler wrote: model, tokenizer, scorer, and how many tokens of a text count.
-
-    Raises InputError or ConfigError when the folder is incomplete.
-    """
+def load_kepler(folder: Path) -> tuple[Kepler, PreTrainedTokenizerBase]:
+    """What save_kepler wrote. Raises InputError or ConfigError when the folder is incomplete."""
     meta: dict[str, Any] = read_json(folder / KEPLER)
-    language_model, tokenizer = load_encoder(str(folder))
     try:
-        relations_RD = load_file(folder / RELATIONS)["relations"]
-        scorer = TransE(gamma=meta["gamma"], p=meta["p"])
-        model = Kepler(language_model, relations_RD, pooling=meta["pooling"])
-        return model, tokenizer, scorer, int(meta["tokens"])
-    except (OSError, KeyError, SafetensorError) as error:
-        raise InputError(folder, f"incomplete model ({error})", fix="train again") from None
+        config = msgspec.convert(meta["settings"], KeplerConfig)
+        beside = load_file(folder / RELATIONS)
+        language_model: PreTrainedModel | Dkrl
+        tokenizer: PreTrainedTokenizerBase
+        if sizes := meta["cnn"]:
+            with quiet():
+                tokenizer = AutoTokenizer.from_pretrained(folder)
+            language_model = Dkrl(
+                sizes["vocabulary"], sizes["word_width"], config.cnn_dim, sizes["padding"]
+            )
+        else:
+            language_model, tokenizer = load_encoder(str(folder))
+        model = Kepler(language_model, len(beside["relations_RD"]), config, seed=0)
+        left_out = model.load_state_dict(beside, strict=False)
+    except (OSError, KeyError, SafetensorError, RuntimeError, msgspec.ValidationError) as error:
+        problem = f"incomplete model ({str(error).splitlines()[0]})"
+        raise InputError(folder, problem, fix="train again") from None
+    missing = [x for x in left_out.missing_keys if sizes or not x.startswith("language_model.")]
+    if missing:
+        raise InputError(folder, f"incomplete model (no {missing[0]})", fix="train again")
+    return model, tokenizer
 
 
 def _is_path(source: str) -> bool:
@@ -203,18 +313,3 @@ def _is_path(source: str) -> bool:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers' progress bars and loading tables off stderr: we say what matters."""
-    before = _logging.get_verbosity()
-    bars = _logging.is_progress_bar_enabled()
-    _logging.set_verbosity_error()
-    _logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        _logging.set_verbosity(before)
-        if bars:
-            _logging.enable_progress_bar()

@@ -1,84 +1,93 @@
-"""Rank triplets by entities' descriptions.
+"""Rank triplets by entities' descriptions: which candidates, which filter, which baselines.
 
-Imports msgspec, torch, transformers, yaml, benchmarks, wikidata5m, and kepler_ke's config, data,
-encode and encoder.
-
-The ranks are benchmarks.ranking's; here is what they are asked: which candidates, which filter,
-which baselines. Shapes: N triplets, C candidates.
+Imports numpy, torch, benchmarks, wikidata5m, and kepler_ke's config, data, encode, encoder,
+predictor, runs, tokens and world. Shapes: N triplets, C candidates, D width, R relations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import numpy as np
 import torch
-import yaml
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from benchmarks.embeddings import load_embeddings
-from benchmarks.metrics import metrics
-from benchmarks.ranking import EmbeddingPredictor, Ranks, rank_triplets
-from benchmarks.results import (
-    CurvePoint,
-    RankingProtocol,
-    Result,
-    TrainSummary,
-    make_result,
-)
-from benchmarks.scorers import TransE
-from kepler_ke.config import KeplerConfig
-from kepler_ke.data import (
-    Indices,
-    Texts,
-    generator,
-    known_triplets,
-    part_entities,
-    tokenize,
-)
-from kepler_ke.encode import encode_texts, write_embeddings
-from kepler_ke.encoder import Kepler, load_kepler
-from wikidata5m.console import progress
+from benchmarks.embeddings import EmbeddingsMeta, save_embeddings
+from benchmarks.metrics import Side, Values, metrics
+from benchmarks.ranking import Predictor, Ranks
+from benchmarks.results import RankingProtocol, Result, make_result
+from benchmarks.scorers import Scorer
+from kepler_ke.data import generator, known_triplets, part_entities
+from kepler_ke.encode import encode_texts, relation_vectors
+from kepler_ke.encoder import Kepler, load_kepler, make_scorer
+from kepler_ke.predictor import HEADS_IN_WORDS, Heads, choose_heads, make_predictor, rank
+from kepler_ke.runs import RunInfo, read_config, read_run_on, train_summary
+from kepler_ke.tokens import Indices, Texts, graph_texts
+from kepler_ke.world import device
 from wikidata5m.dataset import Dataset, Triplets
-from wikidata5m.errors import ConfigError, DatasetError
-from wikidata5m.files import claim_output, read_json
+from wikidata5m.errors import DatasetError
+from wikidata5m.files import claim_output
 from wikidata5m.schema import Part, Setting
 
-RUN: Final = "run.json"
-LOG: Final = "log.jsonl"
 _SCORES: Final = 1 << 24
+CANDIDATES: Final[dict[Setting, str]] = {
+    "transductive": "all entities",
+    "inductive": "the entities of {part}, unseen",
+    "semi_inductive": "all entities, known and unseen",
+    "temporal": "all entities",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunInfo:
-    """What a run was made from, besides its settings."""
+class Judge:
+    """A trained model on one of its graphs."""
 
-    dataset: str
-    """The dataset's folder."""
-    dataset_hash: str
-    encoder: str
-    """The encoder the run started from, as it was named; its weights are in RUN/start."""
-    setting: Setting
-    seed: int
-    preset: str
+    model: Kepler
+    texts: Texts
+    scorer: Scorer
+    relations_RD: Tensor
+    """(R, D), or (2 R, D) with inverses: those of this graph, on the CPU."""
 
-    def __post_init__(self) -> None:
-        """Refuse a seed that no generator takes."""
-        if self.seed < 0:
-            raise ConfigError(f"seed = {self.seed}: must be at least 0")
+    def predictor(self, vectors_CD: Tensor, entities: Indices, heads: Heads) -> Predictor:
+        """Rank these entities."""
+        return make_predictor(
+            self.model, self.texts, self.scorer, vectors_CD, self.relations_RD, entities, heads
+        )
+
+    def encode(self, entities: Indices, *, what: str = "") -> Tensor:
+        """The entities' vectors, (C, D)."""
+        return encode_texts(self.model, self.texts, self.texts.keys(entities), what=what)
 
 
-def read_run(run: Path) -> RunInfo:
-    """RUN/run.json. Raises ConfigError when the folder is no finished KEPLER run."""
-    if not (run / RUN).is_file():
-        raise ConfigError(f"{run}: no {RUN}; name a folder that `wikidata5m kepler train` wrote")
-    if not (run / "model").is_dir():
-        raise ConfigError(f"{run}: training is not finished; run kepler train again with --resume")
-    return RunInfo(**read_json(run / RUN))  # type: ignore[arg-type]  # written by asdict
+def load_judge(folder: Path, dataset: Dataset, info: RunInfo) -> Judge:
+    """The model of a folder of a run, on that dataset: the run's first graph or its second."""
+    model, tokenizer = load_kepler(folder)
+    return judge(model.to(device()).eval(), tokenizer, dataset, info)
+
+
+def judge(
+    model: Kepler,
+    tokenizer: PreTrainedTokenizerBase,
+    dataset: Dataset,
+    info: RunInfo,
+    texts: Texts | None = None,
+) -> Judge:
+    """See load_judge; `texts` spares tokenising again."""
+    config = model.config
+    texts = texts or graph_texts(tokenizer, dataset, config)
+    second = dataset.manifest.dataset_hash != info.dataset_hash
+    rows = dataset.num_relations * (2 if config.inverse else 1)
+    start = len(model.relations_RD) - rows if second else 0
+    relations_RD = relation_vectors(model, texts, rows, start)
+    return Judge(
+        model=model,
+        texts=texts,
+        scorer=make_scorer(config, config.second_gamma if second else None),
+        relations_RD=relations_RD,
+    )
 
 
 def evaluate_run(run: Path, dataset: Dataset, part: Part) -> Result:
@@ -88,7 +97,7 @@ def evaluate_run(run: Path, dataset: Dataset, part: Part) -> Result:
     Writes RUN/embeddings/<setting>-<part> and RUN/results/<setting>-<part>.json.
     Raises DatasetError when the run was trained on another dataset or the part is empty.
     """
-    info = _read_run_on(run, dataset)
+    info = read_run_on(run, dataset)
     setting = info.setting
     triplets = dataset.triplets(setting, part)
     if not len(triplets):
@@ -96,75 +105,68 @@ def evaluate_run(run: Path, dataset: Dataset, part: Part) -> Result:
             f"{dataset.path}: {setting} {part} has no triplets to rank; rank the other part, or "
             "build the split from a larger graph"
         )
-    folder = run / "embeddings" / f"{setting}-{part}"
     entities = part_entities(dataset, setting, part)
+    trained = load_judge(run / "model", dataset, info)
+    heads = choose_heads(trained.model, len(entities), len(np.unique(triplets[:, 1])))
+    vectors_CD = trained.encode(entities, what="encode")
+    _save(run / "embeddings" / f"{setting}-{part}", dataset, trained, vectors_CD, entities)
+    predictor = trained.predictor(vectors_CD, entities, heads)
     known = known_triplets(dataset, setting)
-    texts = _encode(load_kepler(run / "model"), folder, dataset, entities)
-    predictor = EmbeddingPredictor.of(load_embeddings(folder))
     ranks = rank(predictor, triplets, known, entities, what=f"rank {setting} {part}")
-    untrained = _start_predictor(run / "start", texts)
-    start = rank(untrained, triplets, known, entities, what="rank by the untrained encoder")
-    config = read_config(run)
     result = make_result(
         ranks,
         dataset,
         triplets,
         kind="kepler",
         run=run,
-        model=info.preset if info.preset.startswith("kepler") else f"kepler ({info.preset})",
+        model=_name(info),
         setting=setting,
         part=part,
         protocol=RankingProtocol(
             candidates=len(entities),
             triplets=len(triplets),
             of=len(triplets),
-            candidate_set=(
-                "all entities" if setting == "transductive" else f"the entities of {part}, unseen"
-            ),
+            directions=HEADS_IN_WORDS[heads],
+            candidate_set=CANDIDATES[setting].format(part=part),
         ),
-        config=config
+        config=asdict(read_config(run))
         | {
             "encoder": info.encoder,
             "preset": info.preset,
             "top1_self": top1_self(predictor, triplets, entities, info.seed),
-            "labels_only": texts.labels_only,
+            "labels_only": trained.texts.labels_only,
         },
         seed=info.seed,
         train=train_summary(run),
-        baselines={"untrained encoder": metrics(start)},
+        baselines=_untrained(run, dataset, info, triplets, known, entities, heads),
     )
     result.save(run / "results" / f"{setting}-{part}.json")
     return result
 
 
-def rank(
-    predictor: EmbeddingPredictor,
+def _untrained(
+    run: Path,
+    dataset: Dataset,
+    info: RunInfo,
     triplets: Triplets,
     known: Triplets,
     entities: Indices,
-    *,
-    what: str = "",
-) -> Ranks:
-    """Filtered ranks among `entities`; with `what`, progress is shown under that name."""
-    if not what:
-        return rank_triplets(predictor, triplets, known, entities)
-    with progress(what, 2 * len(triplets), "queries") as update:
-        return rank_triplets(predictor, triplets, known, entities, progress=update)
+    heads: Heads,
+) -> dict[str, dict[Side, Values]]:
+    """The encoder that the run started from, with the relation vectors it started with."""
+    start = load_judge(run / "start", dataset, info)
+    predictor = start.predictor(start.encode(entities), entities, heads)
+    ranks = rank(predictor, triplets, known, entities, what="rank by the untrained encoder")
+    return {"untrained encoder": metrics(ranks)}
 
 
-def predictor_of(model: Kepler, texts: Texts, scorer: TransE) -> EmbeddingPredictor:
-    """Encode `texts` with the model as it is now."""
-    return EmbeddingPredictor(
-        scorer,
-        encode_texts(model, texts),
-        model.relations_RD.detach().cpu(),
-        index_E=torch.from_numpy(texts.index),
-    )
+def _name(info: RunInfo) -> str:
+    """The paper's names stand for themselves; others are settings of ours."""
+    own = info.preset.startswith(("kepler", "our-roberta", "roberta", "dkrl", "contrastive"))
+    return info.preset if own else f"kepler ({info.preset})"
 
 
-def top1_self(
-    predictor: EmbeddingPredictor, triplets: Triplets, entities: Indices, seed: int
-) -> float:
+def top1_self(predictor: Predictor, triplets: Triplets, entities: Indices, seed: int) -> float:
     """The share of (head, relation) queries whose best candidate is the head itself, unfiltered.
 
     h + r - h is short when r is: the entity that asks stands in the way of the answer. Of at most
@@ -176,11 +178,9 @@ def top1_self(
     batch = max(1, _SCORES // len(entities))
     found = 0
     for start in range(0, len(queries), batch):
-        head_B, relation_B = queries[start : start + batch].T
-        scores_BC = predictor.score_tails(
-            np.ascontiguousarray(head_B), np.ascontiguousarray(relation_B), entities
-        )
-        found += int((entities[scores_BC.argmax(dim=1).cpu().numpy()] == head_B).sum())
+        head_B, relation_B = (np.ascontiguousarray(x) for x in queries[start : start + batch].T)
+        best_B = predictor.score_tails(head_B, relation_B, entities).argmax(dim=1)
+        found += int((entities[best_B.cpu().numpy()] == head_B).sum())
     return found / max(len(queries), 1)
 
 
@@ -205,73 +205,71 @@ def symmetric_relations(triplets: Triplets) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
-    """A fixed sample of valid triplets, ranked as the test will be."""
+    """A fixed sample of valid triplets, ranked as the test will be; but see `measure`."""
 
+    dataset: Dataset
+    tokenizer: PreTrainedTokenizerBase
+    info: RunInfo
     texts: Texts
     triplets: Triplets
     known: Triplets
     entities: Indices
     symmetric: float
-    seed: int
 
-    def measure(self, model: Kepler, scorer: TransE) -> dict[str, float]:
-        """MRR, and the signs of two known weaknesses; of an empty part the last."""
+    def measure(self, model: Kepler) -> dict[str, float]:
+        """MRR, and the signs of two known weaknesses; of an empty part the last.
+
+        Where heads must be encoded with each relation, the MRR is of tails alone.
+        """
         if not len(self.triplets):
             return {"symmetric_relations": self.symmetric}
-        predictor = predictor_of(model, self.texts, scorer)
-        ranks = rank(predictor, self.triplets, self.known, self.entities)
+        now = judge(model, self.tokenizer, self.dataset, self.info, self.texts)
+        tails_only = model.config.conditioned and not model.config.inverse
+        heads: Heads = "inverse" if model.config.inverse else "plain"
+        predictor = now.predictor(now.encode(self.entities), self.entities, heads)
+        ranks = self._rank(_TailsOnly(predictor) if tails_only else predictor)
         return {
-            "valid_mrr": metrics(ranks)["both"]["mrr"],
-            "top1_self": top1_self(predictor, self.triplets, self.entities, self.seed),
+            "valid_mrr": metrics(ranks)["tail" if tails_only else "both"]["mrr"],
+            "top1_self": top1_self(predictor, self.triplets, self.entities, self.info.seed),
             "symmetric_relations": self.symmetric,
         }
 
+    def _rank(self, predictor: Predictor) -> Ranks:
+        return rank(predictor, self.triplets, self.known, self.entities)
+
+
+@dataclass(slots=True)
+class _TailsOnly:
+    """A Predictor whose heads nobody looks at."""
+
+    of: Predictor
+
+    def score_tails(self, head_B: Indices, relation_B: Indices, candidates_K: Indices) -> Tensor:
+        """See Predictor."""
+        return self.of.score_tails(head_B, relation_B, candidates_K)
+
+    def score_heads(self, relation_B: Indices, tail_B: Indices, candidates_K: Indices) -> Tensor:
+        """All alike."""
+        return torch.zeros(len(tail_B), len(candidates_K))
+
 
 def validation(
-    dataset: Dataset, tokenizer: PreTrainedTokenizerBase, info: RunInfo, config: KeplerConfig
+    dataset: Dataset, tokenizer: PreTrainedTokenizerBase, info: RunInfo, texts: Texts, size: int
 ) -> Validation:
-    """The sample of a run: drawn by its seed, cut to its tokens."""
+    """The sample of a run, of up to `size` triplets: drawn by its seed."""
     valid = dataset.triplets(info.setting, "valid")
-    if len(valid) > config.validate_triplets:
+    if len(valid) > size:
         rng = generator(info.seed, "sample")
-        valid = valid[rng.choice(len(valid), config.validate_triplets, replace=False)]
-    entities = part_entities(dataset, info.setting, "valid")
+        valid = valid[rng.choice(len(valid), size, replace=False)]
     return Validation(
-        texts=tokenize(tokenizer, dataset, entities, config.tokens),
+        dataset=dataset,
+        tokenizer=tokenizer,
+        info=info,
+        texts=texts,
         triplets=valid,
         known=known_triplets(dataset, info.setting),
-        entities=entities,
+        entities=part_entities(dataset, info.setting, "valid"),
         symmetric=symmetric_relations(dataset.triplets(info.setting, "train")),
-        seed=info.seed,
-    )
-
-
-def read_config(run: Path) -> dict[str, Any]:
-    """The settings that RUN/config.yaml holds."""
-    config: dict[str, Any] = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    return config
-
-
-def read_log(run: Path) -> list[dict[str, Any]]:
-    """The lines of RUN/log.jsonl, oldest first; none when there is no such file."""
-    path = run / LOG
-    lines: Iterable[str] = path.read_text("utf-8").splitlines() if path.is_file() else ()
-    return [msgspec.json.decode(line) for line in lines]
-
-
-def train_summary(run: Path) -> TrainSummary:
-    """What RUN/log.jsonl says of the training."""
-    log = read_log(run)
-    seconds = sum(line["seconds"] for line in log)
-    seen = sum(line["seconds"] * line["triplets_per_second"] for line in log)
-    return TrainSummary(
-        epochs=log[-1]["epoch"],
-        seconds=seconds,
-        triplets_per_second=seen / seconds,
-        curve=tuple(
-            CurvePoint(epoch=line["epoch"], loss=line["loss"], valid_mrr=line.get("valid_mrr"))
-            for line in log
-        ),
     )
 
 
@@ -283,40 +281,31 @@ def encode_run(
     What `folder` held is deleted, with `overwrite`, only when the run proved readable.
     Raises DatasetError when the run was trained on another dataset, OutputExistsError.
     """
-    _read_run_on(run, dataset)
-    loaded = load_kepler(run / "model")
+    info = read_run_on(run, dataset)
+    trained = load_judge(run / "model", dataset, info)
     claim_output(folder, overwrite=overwrite, inputs=[dataset.path, run])
-    texts = _encode(loaded, folder, dataset, np.arange(dataset.num_entities))
-    return texts, loaded[0].dim
+    entities = np.arange(dataset.num_entities)
+    _save(folder, dataset, trained, trained.encode(entities, what="encode"), entities)
+    return trained.texts, trained.model.dim
 
 
-def _read_run_on(run: Path, dataset: Dataset) -> RunInfo:
-    info = read_run(run)
-    if info.dataset_hash != dataset.manifest.dataset_hash:
-        raise DatasetError(
-            f"{dataset.path}: the run {run} was trained on another dataset ({info.dataset}); "
-            "name that one with --dataset: relations and unseen entities are its own"
-        )
-    return info
+def _save(folder: Path, dataset: Dataset, of: Judge, vectors_CD: Tensor, entities: Indices) -> None:
+    whole = len(entities) == dataset.num_entities
+    index_C = None if whole else torch.from_numpy(entities)
+    save_embeddings(folder, vectors_CD, of.relations_RD, meta_of(dataset, of), index_E=index_C)
 
 
-def _encode(
-    loaded: tuple[Kepler, PreTrainedTokenizerBase, TransE, int],
-    folder: Path,
-    dataset: Dataset,
-    entities: Indices,
-) -> Texts:
-    model, tokenizer, scorer, tokens = loaded
-    return write_embeddings(
-        folder, dataset, model.to(device()), tokenizer, scorer, entities=entities, tokens=tokens
+def meta_of(dataset: Dataset, of: Judge) -> EmbeddingsMeta:
+    """What must be known of a model's vectors."""
+    config = of.model.config
+    names = ("objective", "pooling", "tokens", "text", "conditioned")
+    return EmbeddingsMeta(
+        scorer=of.scorer.name,
+        dim=of.model.dim,
+        dataset=dataset.manifest.name,
+        dataset_hash=dataset.manifest.dataset_hash,
+        gamma=of.scorer.gamma,
+        p=of.scorer.p,
+        reciprocal=config.inverse,
+        extra={"kind": "kepler", **{name: getattr(config, name) for name in names}},
     )
-
-
-def _start_predictor(folder: Path, texts: Texts) -> EmbeddingPredictor:
-    model, _, scorer, _ = load_kepler(folder)
-    return predictor_of(model.to(device()), texts, scorer)
-
-
-def device() -> torch.device:
-    """The device to run on: the GPU if there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,6 +1,6 @@
 """A small, randomly initialised encoder for graphs without a pretrained one, and for the demo.
 
-Imports tokenizers, torch, transformers and kepler_ke.encoder.
+Imports tokenizers, torch, transformers and kepler_ke.quiet.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from transformers import (
     RobertaForMaskedLM,
 )
 
-from kepler_ke.encoder import quiet
+from kepler_ke.quiet import quiet
 
 Size = Literal["tiny", "small"]
 

@@ -1,12 +1,19 @@
-"""KEPLER's two losses (paper §2.2-2.4). Imports torch.
+"""The losses: KEPLER's (paper §2.2-2.4) and the contrastive one, which is ours.
 
-Shapes: B triplets, K negatives per side, M predicted positions, V vocabulary.
+Imports torch, benchmarks.scorers and kepler_ke.data.
+
+Shapes: B triplets, K negatives per side, N = 2 K, M texts, D width, Q queries, C candidates,
+L earlier encodings, V vocabulary.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
+
+from benchmarks.scorers import Scorer
+from kepler_ke.data import ContrastiveBatch, KnowledgeBatch
 
 
 def knowledge_loss(score_B: Tensor, negative_BN: Tensor) -> Tensor:
@@ -20,8 +27,55 @@ def knowledge_loss(score_B: Tensor, negative_BN: Tensor) -> Tensor:
     return -(positive_B + negative_B).mean()
 
 
-def masked_loss(logits_MV: Tensor, truth_M: Tensor) -> Tensor:
-    """Cross-entropy over the predicted positions; 0 where none was chosen."""
+def knowledge_scores(
+    scorer: Scorer, vectors_MD: Tensor, relations_RD: Tensor, batch: KnowledgeBatch
+) -> tuple[Tensor, Tensor]:
+    """Scores of the triplets (B,), and of their corruptions on either side (B, 2 K).
+
+    `relations_RD` is the table of Eq. 1, or the texts' vectors again where relations are texts.
+    """
+    head_BD, tail_BD = vectors_MD[batch.head], vectors_MD[batch.tail]
+    relation_BD = relations_RD[batch.relation]
+    head_B1D, relation_B1D, tail_B1D = (x.unsqueeze(1) for x in (head_BD, relation_BD, tail_BD))
+    negative_BN = torch.cat(
+        [
+            scorer.score_triplets(vectors_MD[batch.other_head], relation_B1D, tail_B1D),
+            scorer.score_triplets(head_B1D, relation_B1D, vectors_MD[batch.other_tail]),
+        ],
+        dim=1,
+    )
+    return scorer.score_triplets(head_BD, relation_BD, tail_BD), negative_BN
+
+
+def contrastive_scores(
+    scorer: Scorer,
+    vectors_MD: Tensor,
+    relations_RD: Tensor,
+    batch: ContrastiveBatch,
+    earlier_LD: Tensor,
+) -> Tensor:
+    """The score of every candidate, then of every earlier encoding, for every query, (Q, C + L)."""
+    candidates_CD = torch.cat([vectors_MD[batch.candidate], earlier_LD])
+    return scorer.score_tails(vectors_MD[batch.query], relations_RD[batch.relation], candidates_CD)
+
+
+def contrastive_loss(
+    score_QC: Tensor, target_Q: Tensor, hidden_QC: Tensor, scale: Tensor
+) -> Tensor:
+    """InfoNCE: cross-entropy of the truth among all candidates that are not hidden, mean over Q.
+
+    `hidden_QC` are candidates known to be true as well; `scale` is 1 / temperature.
+    """
+    logits_QC = (scale * score_QC).masked_fill(hidden_QC, -torch.inf)
+    return functional.cross_entropy(logits_QC, target_Q)
+
+
+def masked_loss(logits_MV: Tensor, truth_M: Tensor, chosen: int | None = None) -> Tensor:
+    """Cross-entropy over the predicted positions; 0 where none was chosen.
+
+    The mean over `chosen` positions where these are only a share of them.
+    """
     if len(truth_M) == 0:
         return logits_MV.sum() * 0
-    return functional.cross_entropy(logits_MV, truth_M)
+    total: Tensor = functional.cross_entropy(logits_MV, truth_M, reduction="sum")
+    return total / (chosen or len(truth_M))

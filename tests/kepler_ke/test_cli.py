@@ -11,7 +11,7 @@ import ujson
 from click.testing import CliRunner, Result
 
 from benchmarks.embeddings import load_embeddings
-from kepler_ke.evaluate import read_log
+from kepler_ke.runs import read_log
 from wikidata5m import schema
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset

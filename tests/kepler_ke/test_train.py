@@ -16,19 +16,15 @@ from safetensors.torch import load_file
 from benchmarks.results import load_result
 from kepler_ke.checkpoint import load_checkpoint, save_checkpoint
 from kepler_ke.config import KeplerConfig, presets, resolve_config
-from kepler_ke.data import Indices, Texts, known_triplets, part_entities, tokenize
-from kepler_ke.encode import encode_rows
-from kepler_ke.encoder import load_kepler
-from kepler_ke.evaluate import (
-    evaluate_run,
-    predictor_of,
-    rank,
-    read_log,
-    read_run,
-    symmetric_relations,
-    top1_self,
-)
+from kepler_ke.data import known_triplets, part_entities
+from kepler_ke.encode import encode_keys
+from kepler_ke.evaluate import evaluate_run, load_judge, symmetric_relations, top1_self
+from kepler_ke.predictor import rank
+from kepler_ke.prepare import prepare
+from kepler_ke.runs import read_log, read_run
+from kepler_ke.tokens import Indices, Texts
 from kepler_ke.train import learning_rate, train
+from kepler_ke.world import World
 from tests.datasets import make_dataset
 from tests.kepler_ke.conftest import SHORT
 from wikidata5m.dataset import Dataset
@@ -97,7 +93,7 @@ def test_accumulated_passes_train_like_the_whole_batch(
     dataset: Dataset, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A loss without negatives: their draws differ from pass to pass, the triplets do not.
-    monkeypatch.setattr("kepler_ke.train.knowledge_loss", lambda score_B, _: -score_B.mean())
+    monkeypatch.setattr("kepler_ke.step.knowledge_loss", lambda score_B, _: -score_B.mean())
     losses = {}
     for batch, accumulate in ((30, 1), (10, 3), (7, 5)):
         short = dataclasses.replace(
@@ -157,13 +153,13 @@ def test_a_finished_run_is_left_as_it_is(dataset: Dataset, encoder: Path, run: P
     assert all(torch.equal(x, before[name]) for name, x in _weights(run / "model").items())
 
 
-def test_a_damaged_checkpoint_is_refused(run: Path, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_refused(run: Path, dataset: Dataset, tmp_path: Path) -> None:
     shutil.copytree(run / "checkpoint", tmp_path / "checkpoint")
     (newest,) = (tmp_path / "checkpoint").iterdir()
     (newest / "state.safetensors").write_bytes(b"cut short")
-    model = load_kepler(run / "start")[0]
+    job = prepare([dataset], run, read_run(run), SHORT, World())
     with pytest.raises(InputError, match="not a checkpoint of this run"):
-        load_checkpoint(tmp_path / "checkpoint", model, torch.optim.AdamW(model.parameters()))
+        load_checkpoint(tmp_path / "checkpoint", job)
 
 
 def test_training_raises_the_mrr_on_unseen_entities(tmp_path: Path, encoder: Path) -> None:
@@ -197,10 +193,10 @@ def test_the_untrained_baseline_is_the_encoder_the_run_started_from(
         load_file(encoder / "model.safetensors"),
     )
     assert all(torch.equal(start[name], given[name]) for name in given)
-    model, tokenizer, scorer, tokens = load_kepler(run / "start")
+    judge = load_judge(run / "start", dataset, read_run(run))
     entities = part_entities(dataset, "inductive", "valid")
     ranks = rank(
-        predictor_of(model, tokenize(tokenizer, dataset, entities, tokens), scorer),
+        judge.predictor(judge.encode(entities), entities, "plain"),
         dataset.triplets("inductive", "valid"),
         known_triplets(dataset, "inductive"),
         entities,
@@ -217,18 +213,18 @@ def test_no_text_of_a_valid_or_test_entity_is_trained_on_by_either_loss(
     loss = ["language"]
     plain = Texts.batch
 
-    def spy_rows(*args: Any) -> torch.Tensor:
+    def spy_keys(*args: Any) -> torch.Tensor:
         loss.append("knowledge")
-        vectors = encode_rows(*args)
+        vectors = encode_keys(*args)
         loss.pop()
         return vectors
 
-    def spy_batch(texts: Texts, rows: Indices) -> tuple[torch.Tensor, torch.Tensor]:
+    def spy_batch(texts: Texts, keys: Indices) -> tuple[torch.Tensor, torch.Tensor]:
         if not torch.is_inference_mode_enabled():  # which validation runs in
-            read[loss[-1]].update(texts.index[rows].tolist())
-        return plain(texts, rows)
+            read[loss[-1]].update(texts.pieces(keys)[0].tolist())
+        return plain(texts, keys)
 
-    monkeypatch.setattr("kepler_ke.train.encode_rows", spy_rows)
+    monkeypatch.setattr("kepler_ke.step.encode_keys", spy_keys)
     monkeypatch.setattr(Texts, "batch", spy_batch)
     config = dataclasses.replace(SHORT, epochs=1, negative_source="graph", mlm_batch=32)
     train(dataset, str(encoder), tmp_path / "run", config)
@@ -262,7 +258,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_cause(
     dataset: Dataset, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "kepler_ke.train.knowledge_loss", lambda score_B, _: score_B.sum() * float("nan")
+        "kepler_ke.step.knowledge_loss", lambda score_B, _: score_B.sum() * float("nan")
     )
     with pytest.raises(Wikidata5MError, match=r"not finite at update 1 .*learning rate, 0\.002"):
         train(dataset, str(encoder), tmp_path / "run", SHORT)
@@ -283,19 +279,17 @@ def test_symmetric_relations_are_those_with_mostly_reversed_triplets() -> None:
 
 
 def test_zero_relations_put_the_query_entity_on_top(run: Path, dataset: Dataset) -> None:
-    model, tokenizer, scorer, tokens = load_kepler(run / "model")
+    judge = load_judge(run / "model", dataset, read_run(run))
     entities = part_entities(dataset, "inductive", "test")
-    texts = tokenize(tokenizer, dataset, entities, tokens)
     triplets = dataset.triplets("inductive", "test")
-    with torch.no_grad():
-        model.relations_RD.zero_()
-    assert top1_self(predictor_of(model, texts, scorer), triplets, entities, 0) == 1
-    with torch.no_grad():
-        model.relations_RD.fill_(9.0)
-    assert top1_self(predictor_of(model, texts, scorer), triplets, entities, 0) < 1
+    predictor = judge.predictor(judge.encode(entities), entities, "plain")
+    judge.relations_RD.zero_()
+    assert top1_self(predictor, triplets, entities, 0) == 1
+    judge.relations_RD.fill_(9.0)
+    assert top1_self(predictor, triplets, entities, 0) < 1
 
 
-@pytest.mark.parametrize("name", presets())
+@pytest.mark.parametrize("name", [*presets(), "kepler-wiki-nlp", "kepler-rel-ke"])
 def test_every_preset_loads(name: str) -> None:
     assert isinstance(resolve_config(name), KeplerConfig)
 

@@ -1,0 +1,168 @@
+"""From arguments to a job: check, write the run folder's beginning, load what training needs.
+
+Imports numpy, torch, wikidata5m and kepler_ke's config, data, encoder, graph, runs, step, tokens,
+world.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from kepler_ke.config import KeplerConfig, save_config
+from kepler_ke.data import Order, check_unseen
+from kepler_ke.encoder import Kepler, build_kepler, load_kepler, make_scorer, save_kepler
+from kepler_ke.graph import TrainGraph
+from kepler_ke.runs import CONFIG, RUN, RunInfo, read_config
+from kepler_ke.step import Graph, Job, Memory
+from kepler_ke.tokens import MaskedTexts, corpus_tokens, graph_texts
+from kepler_ke.world import World, device
+from wikidata5m.dataset import Dataset
+from wikidata5m.errors import ConfigError, DatasetError
+from wikidata5m.files import atomic_path, claim_output, read_json, write_json
+from wikidata5m.schema import Setting
+
+
+def check_arguments(
+    datasets: list[Dataset], config: KeplerConfig, setting: Setting, corpus: Path | None
+) -> None:
+    """Refuse what cannot be trained on. Raises DatasetError, ConfigError; nothing is written."""
+    for dataset in datasets:
+        if setting == "inductive":
+            check_unseen(dataset)
+        if not len(dataset.triplets(setting, "train")):
+            raise DatasetError(f"{dataset.path}: {setting} train is empty; use a larger graph")
+    reads_corpus = config.mlm_batch > 0 and config.mlm_text == "corpus"
+    if reads_corpus and corpus is None:
+        raise ConfigError(
+            "the masked-language-model loss reads a corpus: pass --corpus DIR (a folder that "
+            "`wikidata5m corpus` wrote, or one of *.txt files), or --set mlm_text=descriptions, "
+            "or leave that loss out with --set mlm_batch=0"
+        )
+    if corpus is not None and not reads_corpus:
+        raise ConfigError(f"{corpus}: these settings read no corpus; leave --corpus away")
+    if corpus is not None and not corpus.is_dir():
+        raise ConfigError(f"{corpus}: no such folder; check --corpus")
+
+
+def start(
+    datasets: list[Dataset],
+    run: Path,
+    info: RunInfo,
+    config: KeplerConfig,
+    *,
+    overwrite: bool,
+    resume: bool,
+) -> None:
+    """Write start/, config.yaml and, last, run.json; an older run goes once nothing is refused."""
+    rows = sum(dataset.num_relations for dataset in datasets) * (2 if config.inverse else 1)
+    model, tokenizer = build_kepler(info.encoder, rows, config, info.seed)
+    given = [info.encoder, info.corpus]
+    inputs = [*(dataset.path for dataset in datasets), *(Path(x) for x in given if x)]
+    claim_output(run, overwrite=overwrite, resume=resume, marker="start", inputs=inputs)
+    with atomic_path(run / "start") as temporary:
+        temporary.mkdir()
+        save_kepler(temporary, model, tokenizer)
+        if (run / "start").is_dir():  # killed before run.json was there
+            shutil.rmtree(run / "start")
+    save_config(run / CONFIG, config)
+    write_json(run / RUN, asdict(info))
+
+
+def resume_run(run: Path, info: RunInfo, config: KeplerConfig) -> None:
+    """Refuse to go on with other settings; data that moved is noted in run.json."""
+    claim_output(run, resume=True)
+    given = read_json(run / RUN) | asdict(read_config(run))
+    asked = asdict(info) | asdict(config)
+    differs = {k for k in asked.keys() | given.keys() if asked.get(k) != given.get(k)}
+    changed = sorted(differs - {"dataset", "second", "corpus"})
+    if changed:
+        raise ConfigError(
+            f"{run}: started with other values of {', '.join(changed)} (see {RUN} and "
+            f"{CONFIG} there); resume with those, or pass --overwrite to start anew"
+        )
+    write_json(run / RUN, asdict(info))
+
+
+def prepare(
+    datasets: list[Dataset], run: Path, info: RunInfo, config: KeplerConfig, world: World
+) -> Job:
+    """Load the model that the run started with, and everything it reads."""
+    model, tokenizer = load_kepler(run / "start")
+    model.to(device()).train()
+    graphs: list[Graph] = []
+    row = 0
+    for number, dataset in enumerate(datasets):
+        gamma = config.second_gamma if number else config.gamma
+        graphs.append(_graph(dataset, tokenizer, info, config, gamma, row))
+        row += dataset.num_relations * (2 if config.inverse else 1)
+    return Job(
+        model=model,
+        tokenizer=tokenizer,
+        optimizer=_optimizer(model, config),
+        scaler=torch.amp.GradScaler(device().type, enabled=config.precision == "fp16"),
+        graphs=tuple(graphs),
+        masked=_masked(graphs[0], tokenizer, info, config) if config.mlm_batch else None,
+        memory=Memory(config.memory, model.dim, device()),
+        config=config,
+        seed=info.seed,
+        world=world,
+    )
+
+
+def _graph(
+    dataset: Dataset,
+    tokenizer: PreTrainedTokenizerBase,
+    info: RunInfo,
+    config: KeplerConfig,
+    gamma: float,
+    first_relation: int,
+) -> Graph:
+    triplets_N3 = dataset.triplets(info.setting, "train").astype(np.int64)
+    train = TrainGraph(triplets_N3, dataset.num_entities, dataset.num_relations)
+    entities = np.unique(triplets_N3[:, [0, 2]])
+    if config.inverse and config.objective == "kepler":
+        turned_N3 = triplets_N3[:, ::-1] + np.array([0, dataset.num_relations, 0])
+        triplets_N3 = np.concatenate([triplets_N3, turned_N3])
+    return Graph(
+        texts=graph_texts(tokenizer, dataset, config),
+        order=Order(triplets_N3, config.batch * config.accumulate, info.seed),
+        entities=entities,
+        train=train,
+        scorer=make_scorer(config, gamma),
+        first_relation=first_relation,
+        num_relations=dataset.num_relations,
+    )
+
+
+def _masked(
+    graph: Graph, tokenizer: PreTrainedTokenizerBase, info: RunInfo, config: KeplerConfig
+) -> MaskedTexts:
+    """A corpus's texts, or the descriptions of training entities and of no other."""
+    if not info.corpus:
+        layout = graph.texts.layout
+        return MaskedTexts(tokens=graph.texts.entities, rows=graph.entities, layout=layout)
+    tokens = corpus_tokens(tokenizer, Path(info.corpus), config.tokens)
+    return MaskedTexts(tokens=tokens, rows=np.arange(len(tokens)), layout=graph.texts.layout)
+
+
+def _optimizer(model: Kepler, config: KeplerConfig) -> torch.optim.Optimizer:
+    fresh = model.fresh()
+    others = {id(x) for x in fresh}
+    encoder = [x for x in model.parameters() if x.requires_grad and id(x) not in others]
+    groups = [
+        {"params": encoder, "multiple": 1.0},
+        {"params": fresh, "multiple": config.relation_lr},
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]],
+        lr=config.lr,
+        betas=(config.beta1, config.beta2),
+        eps=config.eps,
+        weight_decay=config.weight_decay,
+    )

@@ -1,0 +1,98 @@
+"""What a run folder says of itself: where it came from, its settings, its log.
+
+Imports msgspec, yaml, benchmarks.results, kepler_ke.config and wikidata5m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from benchmarks.results import CurvePoint, TrainSummary
+from kepler_ke.config import KeplerConfig
+from wikidata5m.dataset import Dataset
+from wikidata5m.errors import ConfigError, DatasetError
+from wikidata5m.files import read_json
+from wikidata5m.schema import Setting
+
+RUN: Final = "run.json"
+LOG: Final = "log.jsonl"
+CONFIG: Final = "config.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """What a run was made from, besides its settings."""
+
+    dataset: str
+    """The dataset's folder."""
+    dataset_hash: str
+    encoder: str
+    """The encoder the run started from, as it was named; its weights are in RUN/start."""
+    setting: Setting
+    seed: int
+    preset: str
+    corpus: str = ""
+    """The folder of texts that the masked-language-model loss read; empty for descriptions."""
+    second: str = ""
+    """The second graph's folder (Eq. 7), if there is one."""
+    second_hash: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a seed that no generator takes."""
+        if self.seed < 0:
+            raise ConfigError(f"seed = {self.seed}: must be at least 0")
+
+
+def read_run(run: Path) -> RunInfo:
+    """RUN/run.json. Raises ConfigError when the folder is no finished KEPLER run."""
+    if not (run / RUN).is_file():
+        raise ConfigError(f"{run}: no {RUN}; name a folder that `wikidata5m kepler train` wrote")
+    if not (run / "model").is_dir():
+        raise ConfigError(f"{run}: training is not finished; run kepler train again with --resume")
+    return RunInfo(**read_json(run / RUN))  # type: ignore[arg-type]  # written by asdict
+
+
+def read_run_on(run: Path, dataset: Dataset) -> RunInfo:
+    """As read_run. Raises DatasetError when the run was trained on another dataset."""
+    info = read_run(run)
+    if dataset.manifest.dataset_hash not in {info.dataset_hash, info.second_hash}:
+        raise DatasetError(
+            f"{dataset.path}: the run {run} was trained on another dataset ({info.dataset}); "
+            "name that one with --dataset: relations and unseen entities are its own"
+        )
+    return info
+
+
+def read_config(run: Path) -> KeplerConfig:
+    """The settings that RUN/config.yaml holds."""
+    values: dict[str, Any] = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
+    return msgspec.convert(values, KeplerConfig)
+
+
+def read_log(run: Path) -> list[dict[str, Any]]:
+    """The lines of RUN/log.jsonl, oldest first; none when there is no such file."""
+    path = run / LOG
+    lines: Iterable[str] = path.read_text("utf-8").splitlines() if path.is_file() else ()
+    return [msgspec.json.decode(line) for line in lines]
+
+
+def train_summary(run: Path) -> TrainSummary:
+    """What RUN/log.jsonl says of the training."""
+    log = read_log(run)
+    seconds = sum(line["seconds"] for line in log)
+    seen = sum(line["seconds"] * line["triplets_per_second"] for line in log)
+    return TrainSummary(
+        epochs=log[-1]["epoch"] if log else 0,
+        seconds=seconds,
+        triplets_per_second=seen / max(seconds, 1e-9),
+        curve=tuple(
+            CurvePoint(epoch=line["epoch"], loss=line["loss"], valid_mrr=line.get("valid_mrr"))
+            for line in log
+        ),
+    )

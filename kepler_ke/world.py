@@ -1,0 +1,93 @@
+"""Several processes under torchrun as one trainer. Imports torch.
+
+Each process builds the same batch, encodes its share of the distinct texts, and gathers the others'
+vectors; the loss over the whole batch is then computed by all alike. So every text is encoded once
+among all processes, negatives are everyone's, and the sum of the encoders' gradients is that of one
+process with the whole batch.
+
+Shapes: M texts, S of one process, D width.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One process among `size`."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes and talks."""
+        return self.rank == 0
+
+    def share(self, count: int) -> range:
+        """Which of `count` things this process does."""
+        return range(self.rank, count, self.size)
+
+    def gather(self, own_SD: Tensor) -> Tensor:
+        """Everyone's rows, process by process, S alike; gradients flow into one's own."""
+        if self.size == 1:
+            return own_SD
+        parts = [torch.empty_like(own_SD) for _ in range(self.size)]
+        dist.all_gather(parts, own_SD.detach().contiguous())
+        parts[self.rank] = own_SD
+        return torch.cat(parts)
+
+    def sum_gradients(
+        self, parameters: Iterable[nn.Parameter], replicated: Iterable[nn.Parameter]
+    ) -> None:
+        """Add up the encoders' gradients; the replicated ones are the same but for rounding."""
+        if self.size == 1:
+            return
+        alike = {id(x) for x in replicated}
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            dist.all_reduce(parameter.grad)
+            if id(parameter) in alike:
+                parameter.grad /= self.size
+
+    def wait(self) -> None:
+        """Go on when every process came here."""
+        if self.size > 1:
+            dist.barrier()
+
+    def total(self, value: float) -> float:
+        """The sum of everyone's value."""
+        if self.size == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64, device=device())
+        dist.all_reduce(shared)
+        return float(shared.item())
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    """The processes that torchrun started; this one alone without it."""
+    if "LOCAL_RANK" not in os.environ:
+        yield World()
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield World(dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
+
+
+def device() -> torch.device:
+    """The device to run on: the GPU if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
