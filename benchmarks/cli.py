@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks.speed.cli import speed
+from benchmarks.tuning.cli import tune
 from wikidata5m.console import emit, json_option, output_options, table
 from wikidata5m.errors import ConfigError
 
@@ -43,6 +44,7 @@ def bench() -> None:
 
 
 bench.add_command(speed)
+bench.add_command(tune)
 
 
 @bench.command(name="list")

@@ -44,6 +44,7 @@ ORDER = (
 
 EXTRAS = {
     "train": frozenset({"torch", "transformers", "safetensors", "psutil"}),
+    "tune": frozenset({"optuna"}),
     "plots": frozenset({"matplotlib"}),
     "cluster": frozenset({"distributed"}),
     "remote": frozenset({"aiohttp"}),
