@@ -1,6 +1,6 @@
 """What a training run can be told.
 
-Imports benchmarks.{losses,regularisers,scorers} and wikidata5m.
+Imports benchmarks.{losses,optim,regularisers,scorers} and wikidata5m.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.losses import LossName
+from benchmarks.optim import OptimizerName
 from benchmarks.regularisers import RegulariserName
 from benchmarks.scorers import ModelName, get_scorer
 from wikidata5m.errors import ConfigError
@@ -101,10 +102,12 @@ class TrainConfig:
     """Share of the entities' floats that a batch sets to zero."""
     relation_dropout: float = 0.0
     """Share of the relations' floats that a batch sets to zero."""
+    optimizer: OptimizerName = "adagrad"
+    """adagrad (one accumulator per row), sgd or adam; each touches the rows of a batch alone."""
     lr: float = 0.2
-    """Adagrad's rate for entities."""
+    """The optimizer's rate for entities."""
     relation_lr: float = 0.2
-    """Adagrad's rate for relations."""
+    """The optimizer's rate for relations."""
     schedule: Literal["constant", "linear", "plateau"] = "linear"
     """linear lowers both rates to 1e-4 of them over the run; plateau when validations stagnate."""
     plateau_factor: float = 0.95
@@ -127,6 +130,8 @@ class TrainConfig:
     """Also write the log for TensorBoard (the extra `tensorboard`)."""
     device: str = "auto"
     """auto takes a GPU where there is one; or cpu, cuda, cuda:N."""
+    compile: Literal["auto", "always", "never"] = "auto"
+    """Whether to compile the step; auto does where the run is long enough to repay a minute."""
 
     def __post_init__(self) -> None:
         _positive(
@@ -229,6 +234,11 @@ class RunConfig:
     """Read by engine graphvite alone."""
 
     def __post_init__(self) -> None:
+        if self.model.name == "rotate" and self.regulariser.relations:
+            raise ConfigError(
+                f"regulariser.relations = {self.regulariser.relations}: RotatE's relations are "
+                "turns, which have no size; set it to 0"
+            )
         if not 0 <= self.seed < 1 << 63:
             raise ConfigError(f"seed = {self.seed}: must be from 0 to 2^63 - 1")
 

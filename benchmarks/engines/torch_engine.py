@@ -1,7 +1,7 @@
 """Training in plain torch, CPU and CUDA from one source.
 
 Imports torch, benchmarks.{checkpoint,config,losses,optim,ranking,regularisers,sampling,schedule,
-scorers} and wikidata5m.
+scorers}, the other modules of this folder but graphvite, and wikidata5m.
 
 Shapes: E entities, D floats per entity, G chunks of a batch, B positives of a chunk, K negatives
 that a chunk shares, M gathered rows.
@@ -13,14 +13,25 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from benchmarks.checkpoint import load_state, save_state
 from benchmarks.config import RunConfig
+from benchmarks.engines.compiling import Compiler, as_it_is, pays
+from benchmarks.engines.step import (
+    Partials,
+    gradients,
+    inverted,
+    known,
+    partials,
+    rows_of,
+    vectors_of,
+)
 from benchmarks.losses import get_loss
-from benchmarks.optim import RowAdagrad
+from benchmarks.optim import OPTIMIZERS, RowOptimizer, alone
 from benchmarks.ranking import EmbeddingPredictor
 from benchmarks.regularisers import dropout_mask, get_regulariser
 from benchmarks.sampling import Batch, Sampler, seeded
@@ -61,8 +72,13 @@ class TorchEngine:
             values = torch.rand(count, width, generator=generator)
             return values.mul_(2).sub_(1).mul_(model.init).to(self.device)
 
-        self.entities = RowAdagrad(table(num_entities, model.dim))
-        self.relations = RowAdagrad(table(rows, self.scorer.relation_width(model.dim)))
+        optimizer = OPTIMIZERS[config.train.optimizer]
+        self.entities = optimizer(table(num_entities, model.dim))
+        self.relations = optimizer(table(rows, self.scorer.relation_width(model.dim)))
+        compile_ = pays(config, self.scorer, len(triplets_N3), num_entities)
+        self.compiler = Compiler(wanted=compile_)
+        self.reduce = alone
+        """Sums partial scores over processes that hold slices of the dimensions."""
         self.epoch = 0
         """How many epochs are done."""
 
@@ -104,81 +120,55 @@ class TorchEngine:
         return float(total) / max(seen, 1)
 
     def _step(self, batch: Batch, rate: float, dropout: torch.Generator) -> Tensor:
-        head_GB, relation_GB, tail_GB = batch.positives_GB3.unbind(-1)
-        rows = [head_GB, tail_GB, batch.negatives_GK]
-        relation_rows = [relation_GB]
-        if self.config.model.reciprocal:
-            relation_rows.append(relation_GB + self.num_relations)
-        vectors = [self.entities.table_ND[row].requires_grad_() for row in rows]
-        relation_vectors = [self.relations.table_ND[row].requires_grad_() for row in relation_rows]
-        everything = [*vectors, *relation_vectors]
-        train = self.config.train
-        dropped = [_drop(part, train.entity_dropout, dropout) for part in vectors]
-        relation_dropped = [
-            _drop(part, train.relation_dropout, dropout) for part in relation_vectors
-        ]
-        loss, scores, score_grads = self._loss(batch, dropped, relation_dropped)
-        grads = list(torch.autograd.grad(scores, everything, score_grads, materialize_grads=True))
-        for part in (0, 1, *range(3, len(everything))):
-            weight = self._penalty(batch, entity=part < 3)
-            if weight is not None:
-                rows_MD = everything[part].detach().flatten(0, 1)
-                value, grad_MD = self.regulariser(self.scorer, rows_MD, weight)
-                loss = loss + value
-                grads[part] = grads[part] + grad_MD.view_as(grads[part])
-        lr, relation_lr = (rate * x for x in (train.lr, train.relation_lr))
-        _scatter(self.entities, rows, grads[:3], lr)
-        _scatter(self.relations, relation_rows, grads[3:], relation_lr)
+        """Gather, score, pass back, move; returns the loss."""
+        reciprocal, train = self.config.model.reciprocal, self.config.train
+        if reciprocal and batch.side == "heads":
+            batch = inverted(batch, self.num_relations)
+        both = reciprocal and batch.side == "both"
+        entity_M, relation_M = rows_of(batch, self.num_relations if both else 0)
+        entities = _Gathered(self.entities, entity_M, train.entity_dropout, dropout)
+        relations = _Gathered(self.relations, relation_M, train.relation_dropout, dropout)
+        loss = self._descend(batch, entities, relations)
+        penalty = self.config.regulariser
+        loss = loss + self._penalise(batch, entities, 2, penalty.entities)
+        loss = loss + self._penalise(batch, relations, 1 + both, penalty.relations)
+        entities.move(rate * train.lr)
+        relations.move(rate * train.relation_lr)
         return loss
 
-    def _penalty(self, batch: Batch, *, entity: bool) -> Tensor | None:
-        """What a row of each positive weighs in the penalty, (M,); None where there is none."""
-        config = self.config.regulariser
-        weight = config.entities if entity else config.relations
-        if not weight:
-            return None
-        size = batch.positives_GB3[..., 0].numel()
-        ones_M = torch.ones(size, device=self.device)
-        weight_M = ones_M if batch.weight_GB is None else batch.weight_GB.reshape(-1)
-        return weight_M * (weight / size)
+    def _descend(self, batch: Batch, entities: _Gathered, relations: _Gathered) -> Tensor:
+        """The loss without penalties; leaves its gradients with the rows."""
+        run = self._run(batch)
+        vectors = vectors_of(batch, entities.shown_MD, relations.shown_MD)
+        found = [
+            Partials(*map(self.reduce, partial))
+            for partial in run(partials, self.scorer, batch.side, vectors)
+        ]
+        loss: Tensor
+        loss, entities.grad_MD, relations.grad_MD = run(
+            gradients, self.scorer, self.loss, batch.side, vectors, found, known(batch)
+        )
+        return loss
 
-    def _loss(
-        self, batch: Batch, vectors: list[Tensor], relation_vectors: list[Tensor]
-    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        """The mean over the batch's directions; the scores, and the loss's gradients by them."""
-        head_GBD, tail_GBD, candidates_GKD = vectors
-        forward_GBR, backward_GBR = relation_vectors[0], relation_vectors[-1]
-        scorer, reciprocal = self.scorer, self.config.model.reciprocal
-        head_GB, _, tail_GB = batch.positives_GB3.unbind(-1)
-        asked: list[tuple[Tensor, Tensor, Tensor]] = []
-        if batch.side != "heads":
-            true_GB = scorer.score_triplets(head_GBD, forward_GBR, tail_GBD)
-            asked.append(
-                (true_GB, scorer.score_tails(head_GBD, forward_GBR, candidates_GKD), tail_GB)
-            )
-        if batch.side != "tails" and reciprocal:
-            true_GB = scorer.score_triplets(tail_GBD, backward_GBR, head_GBD)
-            asked.append(
-                (true_GB, scorer.score_tails(tail_GBD, backward_GBR, candidates_GKD), head_GB)
-            )
-        elif batch.side != "tails":
-            true_GB = scorer.score_triplets(head_GBD, forward_GBR, tail_GBD)
-            asked.append(
-                (true_GB, scorer.score_heads(forward_GBR, tail_GBD, candidates_GKD), head_GB)
-            )
-        total, scores, grads = torch.zeros((), device=self.device), [], []
-        for true_GB, negative_GBK, truth_GB in asked:
-            loss, *loss_grads = self.loss(
-                true_GB.detach(),
-                negative_GBK.detach(),
-                batch.clash(truth_GB),
-                batch.weight_GB,
-                batch.log_share_GK,
-            )
-            total = total + loss / len(asked)
-            scores += [true_GB, negative_GBK]
-            grads += [grad / len(asked) for grad in loss_grads]
-        return total, scores, grads
+    def _penalise(self, batch: Batch, rows: _Gathered, times: int, weight: float) -> Tensor:
+        """What the rows of the positives cost, which stand first, `times` per positive."""
+        if not weight:
+            return torch.zeros((), device=self.device)
+        size = batch.positives_GB3[..., 0].numel()
+        weight_M = torch.full((times * size,), weight / size, device=self.device)
+        if batch.weight_GB is not None:
+            weight_M *= batch.weight_GB.reshape(-1).repeat(times)
+        value: Tensor
+        value, grad_MD = self._run(batch)(
+            self.regulariser, self.scorer, rows.vectors_MD[: times * size], weight_M
+        )
+        rows.penalty_MD = grad_MD
+        return value
+
+    def _run(self, batch: Batch) -> Callable[..., Any]:
+        """Compiled for batches of full size; the last ones of an epoch would not repay it."""
+        full = batch.positives_GB3[..., 0].numel() == self.config.train.batch
+        return self.compiler.run if full else as_it_is
 
     def _check(self, loss: Tensor, step: int) -> None:
         if not math.isfinite(float(loss)):
@@ -198,25 +188,42 @@ class TorchEngine:
         self.epoch = load_state(folder, self._state(), self.config)
 
     def _state(self) -> dict[str, Tensor]:
-        return {
-            "entities": self.entities.table_ND,
-            "entity_squares": self.entities.squares_N,
-            "relations": self.relations.table_ND,
-            "relation_squares": self.relations.squares_N,
-        }
+        tables = {"entity": self.entities, "relation": self.relations}
+        state = {"entities": self.entities.table_ND, "relations": self.relations.table_ND}
+        for name, table in tables.items():
+            state |= {f"{name}_{key}": value for key, value in table.state().items()}
+        return state
 
 
-def _drop(vectors: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    if not share:
-        return vectors
-    rows, width = vectors[..., 0].numel(), vectors.shape[-1]
-    mask_MD = dropout_mask(rows, width, share, generator, dtype=vectors.dtype)
-    return vectors * mask_MD.view_as(vectors)
+class _Gathered:
+    """The rows of one table that a batch reads and moves.
 
+    Dropout sets the same floats to zero for the scores and for their gradients; a penalty is on
+    what the table holds.
+    """
 
-def _scatter(table: RowAdagrad, rows: list[Tensor], grads: list[Tensor], lr: float) -> None:
-    row_M = torch.cat([row.reshape(-1) for row in rows])
-    table.step(row_M, torch.cat([grad.flatten(0, -2) for grad in grads]), lr)
+    def __init__(
+        self, table: RowOptimizer, row_M: Tensor, dropout: float, generator: torch.Generator
+    ) -> None:
+        self.table, self.row_M = table, row_M
+        self.vectors_MD = self.shown_MD = table.gather(row_M)
+        self.mask_MD: Tensor | None = None
+        if dropout:
+            rows, width = self.vectors_MD.shape
+            dtype = self.vectors_MD.dtype
+            self.mask_MD = dropout_mask(rows, width, dropout, generator, dtype=dtype)
+            self.shown_MD = self.vectors_MD * self.mask_MD
+        self.grad_MD = self.vectors_MD
+        """What is passed back to the rows, once that is known."""
+        self.penalty_MD: Tensor | None = None
+
+    def move(self, lr: float) -> None:
+        """Against the gradient of scores and penalty."""
+        if self.mask_MD is not None:
+            self.grad_MD *= self.mask_MD
+        if self.penalty_MD is not None:
+            self.grad_MD[: len(self.penalty_MD)] += self.penalty_MD
+        self.table.step(self.row_M, self.grad_MD, lr)
 
 
 def pick_device(name: str) -> torch.device:

@@ -1,0 +1,75 @@
+"""The engine: compiled steps do what plain ones do, and a missing compiler costs time alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from benchmarks.engines.compiling import pays
+from benchmarks.engines.torch_engine import TorchEngine
+from tests.benchmarks.conftest import quick_config
+from wikidata5m.dataset import Dataset
+from wikidata5m.errors import ConfigError
+
+
+def engine_of(dataset: Dataset, *overrides: str) -> TorchEngine:
+    config = quick_config(dataset, "loss.name=self_adversarial", "model.gamma=3", *overrides)
+    return TorchEngine(config, dataset.triplets(), dataset.num_entities, dataset.num_relations)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_compiled_epoch_is_a_plain_one(small: Dataset) -> None:
+    losses, tables = [], []
+    for compiled in ("always", "never"):
+        engine = engine_of(small, "model.name=rotate", f"train.compile={compiled}")
+        losses.append(engine.train_epoch())
+        tables.append(engine.entities.table_ND)
+        assert engine.compiler.wanted == (compiled == "always")
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    torch.testing.assert_close(tables[0], tables[1], rtol=1e-3, atol=1e-3)
+
+
+def test_a_missing_compiler_is_told_once_and_training_goes_on(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+    found = engine_of(small, "train.compile=always", "model.dim=18")
+    plain = engine_of(small, "train.compile=never", "model.dim=18")
+    assert found.train_epoch() == plain.train_epoch()
+    assert torch.equal(found.entities.table_ND, plain.entities.table_ND)
+    told = capsys.readouterr().err
+    assert told.count("training is not compiled") == 1
+    assert "install a C++ compiler" in told
+
+
+def test_short_runs_are_not_compiled_unless_told(small: Dataset) -> None:
+    scorer = engine_of(small).scorer
+    for options, expected in (
+        ((), False),
+        (("train.epochs=1000000",), True),
+        (("train.compile=always",), True),
+        (("train.epochs=1000000", "train.compile=never"), False),
+    ):
+        assert pays(quick_config(small, *options), scorer, 10_000, 1000) == expected
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_other_optimizers_learn_too(small: Dataset, name: str) -> None:
+    rate = {"sgd": "5", "adam": "0.05"}[name]
+    engine = engine_of(
+        small,
+        "loss.name=softmax",
+        f"train.optimizer={name}",
+        f"train.lr={rate}",
+        f"train.relation_lr={rate}",
+    )
+    first = engine.train_epoch()
+    for _ in range(4):
+        last = engine.train_epoch()
+    assert last < 0.95 * first
+
+
+def test_a_turn_has_no_size_to_penalise(small: Dataset) -> None:
+    with pytest.raises(ConfigError, match=r"regulariser.relations = 0.1: RotatE's relations"):
+        quick_config(small, "model.name=rotate", "regulariser.relations=0.1")
