@@ -203,7 +203,21 @@ def import_graphvite(
     help="Ranked.",
 )
 @click.option(
-    "--limit", type=click.IntRange(min=1), help="Rank a seeded sample of so many triplets."
+    "--sample",
+    type=click.IntRange(min=1),
+    help="Rank a random sample of so many triplets, with confidence intervals.",
+)
+@click.option(
+    "--sample-seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Draws the sample: the same one for every run.",
+)
+@click.option(
+    "--candidates",
+    type=click.IntRange(min=1),
+    help="Estimate mean ranks (MR, AMRI) among so many random entities; gives no MRR and Hits.",
 )
 @_by_option
 @json_option
@@ -212,17 +226,20 @@ def evaluate(
     run_folder: Path,
     dataset: Path | None,
     part: Part,
-    limit: int | None,
+    sample: int | None,
+    sample_seed: int,
+    candidates: int | None,
     by: By | None,
     as_json: bool,
 ) -> None:
     """Rank the test triplets with RUN's embeddings: filtered, both directions.
 
-    Writes RUN/results/PART.json, or PART-sample-N.json with --limit N, and prints the table.
+    Writes RUN/results/PART.json, or PART-sample-N.json with --sample N, and prints the table.
 
     \b
     Example:
-      wikidata5m bench evaluate runs/transe --part valid --limit 1000
+      wikidata5m bench evaluate runs/transe --by mapping
+      wikidata5m bench evaluate runs/transe --part valid --sample 2000
     """
     from dataclasses import asdict
 
@@ -230,7 +247,16 @@ def evaluate(
     from benchmarks.formats import markdown_table, render
     from benchmarks.tables import result_tables
 
-    result = run.evaluate(run_folder, dataset=dataset, part=part, limit=limit)
+    if candidates and by:
+        raise click.UsageError("--by needs ranks among all candidates: leave --candidates out.")
+    result = run.evaluate(
+        run_folder,
+        dataset=dataset,
+        part=part,
+        sample=sample,
+        sample_seed=sample_seed,
+        candidates=candidates,
+    )
     text = markdown_table([result])
     text += "\n\n" + render(result_tables([result], by=by), "markdown") if by else ""
     emit(asdict(result), as_json=as_json, text=text)

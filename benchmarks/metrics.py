@@ -45,7 +45,7 @@ def by_group(
 def random_expectation(ranks: Ranks) -> dict[Side, Values]:
     """What a uniformly random order of each query's candidates gives, exactly, same filter."""
     found = {}
-    for side, parts in _parts(ranks.head, ranks.tail).items():
+    for side, parts in sides_of(ranks.head, ranks.tail).items():
         left_N = np.concatenate([part.candidates for part in parts])
         if not len(left_N):
             found[side] = {"count": 0.0}
@@ -78,11 +78,12 @@ def _by_side(head: DirectionRanks, tail: DirectionRanks, ties: Ties) -> dict[Sid
             np.concatenate([chosen(part, ties) for part in parts]),
             np.concatenate([part.candidates for part in parts]),
         )
-        for side, parts in _parts(head, tail).items()
+        for side, parts in sides_of(head, tail).items()
     }
 
 
-def _parts(head: DirectionRanks, tail: DirectionRanks) -> dict[Side, tuple[DirectionRanks, ...]]:
+def sides_of(head: DirectionRanks, tail: DirectionRanks) -> dict[Side, tuple[DirectionRanks, ...]]:
+    """The directions that each side looks at."""
     return {"both": (head, tail), "head": (head,), "tail": (tail,)}
 
 

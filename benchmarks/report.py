@@ -35,7 +35,7 @@ def write_report(results: Sequence[Result], out: Path, dataset: Dataset | None) 
         _results_section(results),
         _curves_section(results),
         _groups_section(results),
-        _relations_section(results),
+        _relations_section([result for result in results if result.groups]),
         _runs_section(results),
     ]
     title = f"Link prediction on {', '.join(sorted({r.dataset.name for r in results}))}"
@@ -86,7 +86,9 @@ def _funnel(manifest: Manifest) -> str:
 
 def _results_section(results: Sequence[Result]) -> str:
     tables = "".join(_result_table(each) for each in result_tables(results))
-    figure = _figure(plots.mrr_bars(results), "MRR by direction; dotted: a random order's.")
+    ranked = [result for result in results if result.groups]
+    bars = plots.mrr_bars(ranked) if ranked else ""
+    figure = _figure(bars, "MRR by direction; dotted: a random order's.") if bars else ""
     return f"<section><h2>Results</h2>{tables}{figure}</section>"
 
 
@@ -98,7 +100,8 @@ def _result_table(of: ResultTable) -> str:
 def _groups_section(results: Sequence[Result]) -> str:
     """Mapping types and degrees, both directions together."""
     shown: tuple[By, ...] = ("mapping", "degree")
-    tables = [each for by in shown for each in result_tables(results, by=by)]
+    ranked = [result for result in results if result.groups]
+    tables = [each for by in shown for each in result_tables(ranked, by=by)]
     folded = "".join(
         f"<details><summary>{html.escape(each.caption)}</summary>{_result_table(each)}</details>"
         for each in tables

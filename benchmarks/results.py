@@ -1,6 +1,6 @@
 """Results as they lie on disk; bench and KEPLER runs alike.
 
-Imports msgspec, numpy, torch, benchmarks.{buckets,metrics,ranking} and wikidata5m.
+Imports msgspec, torch, wikidata5m and benchmarks.{buckets,estimator,mean_rank,metrics,ranking}.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import msgspec
 import torch
 
 from benchmarks.buckets import GroupName, groupings
+from benchmarks.estimator import CONFIDENCE, intervals
+from benchmarks.mean_rank import MeanRanks
 from benchmarks.metrics import TIES, Side, Ties, Values, by_group, metrics, random_expectation
 from benchmarks.ranking import Ranks
 from wikidata5m import manifest
@@ -59,6 +61,8 @@ class RankingProtocol:
     """How many of the ranked triplets have an entity that train lacks; they are kept."""
     sample_seed: int | None = None
     """The seed of the sample where fewer triplets were ranked than the part holds."""
+    sampled_candidates: int | None = None
+    """How many candidates were drawn, where mean ranks were estimated from a sample of them."""
 
     def in_words(self) -> str:
         """One sentence for a reader of the table."""
@@ -68,9 +72,16 @@ class RankingProtocol:
             else f"a sample of {self.triplets:,} of {self.of:,} triplets (seed {self.sample_seed})"
         )
         unseen = f" {self.unseen:,} have an entity that train lacks." if self.unseen else ""
+        drawn, only, around = "", "", ""
+        if self.sampled_candidates is not None:
+            drawn = f"{self.sampled_candidates:,} drawn of "
+            only = " A sample of candidates says nothing of MRR and Hits@k: mean ranks alone."
+        if self.triplets < self.of or drawn:
+            around = f" In brackets: {CONFIDENCE:.0%} confidence intervals of what all would give."
         return (
-            f"Ranks of {sample}, {self.directions}, among {self.candidates:,} candidates "
-            f"({self.candidate_set}), filtered by {self.filter}, {self.ties} ties.{unseen}"
+            f"Ranks of {sample}, {self.directions}, among {drawn}{self.candidates:,} candidates "
+            f"({self.candidate_set}), filtered by {self.filter}, {self.ties} ties."
+            f"{unseen}{around}{only}"
         )
 
 
@@ -131,7 +142,7 @@ class Result:
 
 
 def make_result(
-    ranks: Ranks,
+    ranks: Ranks | MeanRanks,
     dataset: Dataset,
     triplets: Triplets,
     *,
@@ -148,7 +159,8 @@ def make_result(
 ) -> Result:
     """The result of `ranks` of `triplets`: metrics, groups, baselines, and all provenance.
 
-    `run` is the run's folder. Metrics follow protocol.ties; protocol.unseen is counted here.
+    `run` is the run's folder. Metrics follow protocol.ties; protocol.unseen is counted here, and
+    intervals are given where protocol.of says that the triplets are a sample.
     """
     queries = groupings(
         triplets,
@@ -156,10 +168,15 @@ def make_result(
         dataset.num_entities,
         dataset.relations["relation"].to_list(),
     )
-    groups: dict[GroupName, dict[str, dict[Side, Values]]] = {
-        name: by_group(ranks, each, protocol.ties) for name, each in queries.items()
-    }
-    groups["ties"] = {ties: metrics(ranks, ties) for ties in TIES}
+    groups: dict[GroupName, dict[str, dict[Side, Values]]] = {}
+    random: dict[str, dict[Side, Values]] = {}
+    if isinstance(ranks, MeanRanks):
+        found, around = ranks.metrics, ranks.intervals
+    else:
+        found, around = metrics(ranks, protocol.ties), intervals(ranks, protocol.of, protocol.ties)
+        groups |= {name: by_group(ranks, each, protocol.ties) for name, each in queries.items()}
+        groups["ties"] = {ties: metrics(ranks, ties) for ties in TIES}
+        random["random"] = random_expectation(ranks)
     return Result(
         kind=kind,
         run=run.resolve().name,
@@ -172,9 +189,10 @@ def make_result(
         setting=setting,
         part=part,
         protocol=replace(protocol, unseen=int(queries["entities"].head_N.sum())),
-        metrics=groups["ties"][protocol.ties],
+        metrics=found,
         groups=groups,
-        baselines={"random": random_expectation(ranks), **(baselines or {})},
+        intervals=around,
+        baselines={**random, **(baselines or {})},
         config=config,
         seed=seed,
         train=train,

@@ -24,14 +24,15 @@ from benchmarks.config import EngineName, RunConfig, find_config, shipped
 from benchmarks.embeddings import load_embeddings
 from benchmarks.engines.graphvite import main as graphvite
 from benchmarks.engines.torch_engine import TorchEngine, pick_device
-from benchmarks.ranking import EmbeddingPredictor
+from benchmarks.mean_rank import MeanRanks, estimate_mean_ranks
+from benchmarks.ranking import EmbeddingPredictor, Ranks
 from benchmarks.results import RankingProtocol, Result, TrainSummary, make_result
 from benchmarks.runfolder import CONFIG, claim_config, load_run_config, require_same
 from benchmarks.runlog import LogLine, RunLog, summary
 from benchmarks.saving import CHECKPOINT, EMBEDDINGS, Saver, has_checkpoint, telling_what_is_kept
 from benchmarks.schedule import is_finished, make_rate
 from benchmarks.scorers import get_scorer
-from benchmarks.validation import rank_split, sample_triplets, validate
+from benchmarks.validation import known_triplets, rank_split, sample_triplets, validate
 from wikidata5m.config import load_config
 from wikidata5m.console import Progress, log, progress
 from wikidata5m.dataset import Dataset
@@ -43,6 +44,7 @@ __all__ = [
     "CONFIG",
     "EMBEDDINGS",
     "evaluate",
+    "load_predictor",
     "load_run_config",
     "resolve",
     "summary",
@@ -122,39 +124,51 @@ def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary
 
 
 def evaluate(
-    run: Path, *, dataset: Path | None = None, part: Part = "test", limit: int | None = None
+    run: Path,
+    *,
+    dataset: Path | None = None,
+    part: Part = "test",
+    sample: int | None = None,
+    sample_seed: int = 0,
+    candidates: int | None = None,
 ) -> Result:
     """Rank a part of the split in both directions and write RUN/results/<part>.json.
 
-    `limit` ranks a seeded sample of that many triplets, which the result's protocol and its file
-    name, <part>-sample-<limit>.json, say. Raises DatasetError when the part holds no triplets, and
-    when the dataset is not the one that the run was trained on.
+    `sample` ranks so many triplets, drawn by `sample_seed`: the same for every run, so that runs
+    compare. `candidates` estimates mean ranks among so many random entities. The result's protocol
+    and its file name say both, as <part>-sample-<n>-candidates-<n>.json. Raises DatasetError when
+    the part holds no triplets, and when the dataset is not the one that the run was trained on.
     """
     config = load_run_config(run)
     data = Dataset(dataset or Path(config.dataset))
-    require_same(data, config, run)
-    if not (run / EMBEDDINGS).is_dir():
-        fix = "finish it by `wikidata5m bench train` with --resume"
-        raise InputError(run, f"no {EMBEDDINGS}/, so training is not finished", fix=fix)
-    embeddings = load_embeddings(
-        run / EMBEDDINGS,
-        dataset_hash=data.manifest.dataset_hash,
-        device=str(pick_device(config.train.device)),
-    )
+    predictor = load_predictor(run, data, config)
     triplets = data.triplets(config.setting, part)
     if not len(triplets):
         raise DatasetError(
             f"{data.path}: its {config.setting} {part} part has no triplets to rank; "
             "build it from a larger graph"
         )
-    sample = sample_triplets(triplets, limit, config.seed)
-    with progress(f"ranking {part}", 2 * len(sample), "queries") as show:
-        predictor = EmbeddingPredictor.of(embeddings)
-        ranks = rank_split(predictor, sample, data, config.setting, show)
+    drawn = sample_triplets(triplets, sample, sample_seed)
+    ranks: Ranks | MeanRanks
+    with progress(f"ranking {part}", 2 * len(drawn), "queries") as show:
+        if candidates is None:
+            ranks = rank_split(predictor, drawn, data, config.setting, show)
+        else:
+            ranks = estimate_mean_ranks(
+                predictor,
+                drawn,
+                known_triplets(data, config.setting),
+                data.num_entities,
+                candidates=candidates,
+                population=len(triplets),
+                seed=sample_seed,
+                progress=show,
+            )
+    is_sample = len(drawn) < len(triplets)
     result = make_result(
         ranks,
         data,
-        sample,
+        drawn,
         kind="bench",
         run=run,
         model=config.model.name,
@@ -162,17 +176,36 @@ def evaluate(
         part=part,
         protocol=RankingProtocol(
             candidates=ranks.num_candidates,
-            triplets=len(sample),
+            triplets=len(drawn),
             of=len(triplets),
-            sample_seed=config.seed if len(sample) < len(triplets) else None,
+            sample_seed=sample_seed if is_sample or candidates else None,
+            sampled_candidates=candidates,
         ),
         config=asdict(config),
         seed=config.seed,
         train=summary(run),
     )
-    name = part if len(sample) == len(triplets) else f"{part}-sample-{len(sample)}"
+    name = part + (f"-sample-{len(drawn)}" if is_sample else "")
+    name += f"-candidates-{candidates}" if candidates else ""
     result.save(run / "results" / f"{name}.json")
     return result
+
+
+def load_predictor(run: Path, dataset: Dataset, config: RunConfig) -> EmbeddingPredictor:
+    """RUN's embeddings, ready to score.
+
+    Raises InputError where training is not finished, DatasetError on another dataset than RUN's.
+    """
+    require_same(dataset, config, run)
+    if not (run / EMBEDDINGS).is_dir():
+        fix = "finish it by `wikidata5m bench train` with --resume"
+        raise InputError(run, f"no {EMBEDDINGS}/, so training is not finished", fix=fix)
+    embeddings = load_embeddings(
+        run / EMBEDDINGS,
+        dataset_hash=dataset.manifest.dataset_hash,
+        device=str(pick_device(config.train.device)),
+    )
+    return EmbeddingPredictor.of(embeddings)
 
 
 def _epoch(engine: TorchEngine, dataset: Dataset, history: RunLog, show: Progress) -> LogLine:

@@ -1,8 +1,8 @@
 """What tables over results hold; benchmarks.formats writes them.
 
-Imports numpy, ujson and benchmarks.{buckets,metrics,results}. Results are comparable within a table
-only: one per dataset, setting, part and protocol. Runs of one configuration that differ in their
-seeds alone are one row, of means and standard deviations.
+Imports numpy, ujson, benchmarks.{buckets,metrics,results} and wikidata5m. Results are comparable
+within a table only: one per dataset, setting, part and protocol. Runs of one configuration that
+differ in their seeds alone are one row, of means and standard deviations.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import ujson
 from benchmarks.buckets import GroupName
 from benchmarks.metrics import SIDES, Side, Values
 from benchmarks.results import Result
+from wikidata5m.errors import Wikidata5MError
 
 By = Literal["relation", "mapping", "degree", "unseen", "ties"]
 Seeds = Literal["mean", "each"]
@@ -94,6 +95,11 @@ def result_tables(
         if by is None:
             rows = [*_rows(entries, sides), *_baselines(entries, side or "both")]
             found.append(ResultTable(title=title, by=None, rows=rows, note=_note(first, entries)))
+        if by and not first.groups:
+            raise Wikidata5MError(
+                f"{first.run}: a sample of candidates has no results by groups; "
+                "leave --by out, or evaluate without --candidates"
+            )
         for grouping in GROUPINGS[by] if by else ():
             rows = _group_rows(entries, sides, grouping)
             note = _note(first, entries)
@@ -158,7 +164,8 @@ def _rows(entries: Mapping[str, list[Result]], sides: Sequence[Side]) -> list[Ro
     rows = []
     for name, runs in entries.items():
         rows += [_row(name, side, runs, [r.metrics[side] for r in runs]) for side in sides]
-        if 0 < runs[0].protocol.unseen < runs[0].protocol.triplets:
+        some = 0 < runs[0].protocol.unseen < runs[0].protocol.triplets
+        if some and runs[0].groups:
             alone = f"{name}, seen entities only"
             values = [r.groups["entities"]["seen"] for r in runs]
             rows += [_row(alone, s, runs, [v[s] for v in values], "seen") for s in sides]

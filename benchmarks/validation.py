@@ -36,9 +36,13 @@ def rank_split(
     show: Progress | None = None,
 ) -> Ranks:
     """Ranks among all entities, filtered by all three parts of the split."""
-    known_N3 = np.concatenate([dataset.triplets(setting, part) for part in PARTS])
-    candidates_C = np.arange(dataset.num_entities)
+    known_N3, candidates_C = known_triplets(dataset, setting), np.arange(dataset.num_entities)
     return rank_triplets(predictor, triplets_N3, known_N3, candidates_C, progress=show)
+
+
+def known_triplets(dataset: Dataset, setting: Setting) -> Triplets:
+    """What ranks are filtered by: all three parts of the split."""
+    return np.concatenate([dataset.triplets(setting, part) for part in PARTS])
 
 
 def sample_triplets(triplets_N3: Triplets, limit: int | None, seed: int) -> Triplets:

@@ -222,3 +222,24 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> N
     failed = invoke("report", tmp_path / "nowhere", "--out", out, "--overwrite", code=1)
     assert "bench evaluate" in failed.stderr
     assert (out / "index.html").read_text() == "the old one"
+
+
+def test_a_sample_shows_intervals_and_sampled_candidates_only_mean_ranks(
+    trained: dict[str, Path], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained["transe"], run)
+    shown = invoke("bench", "evaluate", run, "--sample", 10, "--by", "degree").stdout
+    assert re.search(r"\| transe +\| both +\| [\d.]+ \[[\d.,-]+, [\d.,]+\] \| 0\.\d+ \[0\.", shown)
+    assert "95% confidence intervals" in shown
+    assert "degree of the answer" in shown
+    estimated = invoke("bench", "evaluate", run, "--candidates", 100).stdout
+    row = next(line for line in estimated.splitlines() if line.startswith("| transe"))
+    assert [cell.strip() for cell in row.split("|")][4:8] == ["-"] * 4
+    assert "says nothing of MRR and Hits@k" in estimated
+    invoke("bench", "evaluate", run, "--candidates", 100, "--by", "mapping", code=2)
+    assert invoke("bench", "table", run).stdout.count("| transe") == 9
+    assert "--candidates" in invoke("bench", "table", run, "--by", "ties", code=1).stderr
+    out = tmp_path / "report"
+    invoke("report", run, "--out", out)
+    assert "test-sample-10.json" in {p.name for p in (run / "results").iterdir()}

@@ -291,8 +291,8 @@ def test_a_result_survives_saving_and_says_how_it_was_found(
 def test_a_limit_ranks_a_seeded_sample_and_says_so(small: Dataset, tmp_path: Path) -> None:
     run.train(quick_config(small, "train.epochs=1"), tmp_path)
     whole = run.evaluate(tmp_path)
-    assert run.evaluate(tmp_path, limit=whole.protocol.of).protocol == whole.protocol
-    first, second = (run.evaluate(tmp_path, limit=5) for _ in range(2))
+    assert run.evaluate(tmp_path, sample=whole.protocol.of).protocol == whole.protocol
+    first, second = (run.evaluate(tmp_path, sample=5) for _ in range(2))
     assert first.metrics == second.metrics
     assert first.protocol.triplets == 5
     assert first.protocol.sample_seed == 0
@@ -307,7 +307,7 @@ def test_a_result_of_another_shape_is_refused(tmp_path: Path) -> None:
     path.write_text('{"format": 99}')
     with pytest.raises(InputError, match="result format 99"):
         load_result(path)
-    path.write_text('{"format": 1}')
+    path.write_text('{"format": 2}')
     with pytest.raises(InputError, match="missing required field"):
         load_result(path)
 
