@@ -50,23 +50,32 @@ bench.add_command(tune)
 @bench.command(name="list")
 @json_option
 def list_configs(*, as_json: bool) -> None:
-    """List the configurations that come with the package.
+    """List the configurations that come with the package, by dataset, and what to expect of each.
+
+    Expected is a filtered MRR over both directions with its source: first what this package
+    measured with these settings, then what others report.
 
     \b
     Example:
       wikidata5m bench list
     """
-    from benchmarks.config import RunConfig, shipped
-    from wikidata5m.config import load_config
+    from dataclasses import asdict
+    from itertools import groupby
 
-    found = {name: load_config(RunConfig, path) for name, path in shipped().items()}
-    rows = [
-        [name, c.model.name, c.model.dim, c.loss.name, c.train.negatives, c.train.epochs]
-        for name, c in found.items()
-    ]
-    header = ["name", "model", "dim", "loss", "negatives", "epochs"]
-    configs = [dict(zip(header, row, strict=True)) for row in rows]
-    emit({"configs": configs}, as_json=as_json, text=table(header, rows))
+    from benchmarks.shipped import in_words, shipped_configurations
+
+    found = shipped_configurations()
+    header = ["name", "engine", "dim", "loss", "negatives", "epochs", "expected MRR"]
+    parts = []
+    for dataset, group in groupby(found, key=lambda each: each.dataset):
+        rows = []
+        for each in group:
+            c = each.config
+            negatives = "all" if c.loss.name == "one_vs_all" else c.train.negatives
+            plain = [each.name, c.engine, c.model.dim, c.loss.name, negatives, c.train.epochs]
+            rows.append([*plain, in_words(each.expected)])
+        parts.append(f"{dataset}\n\n{table(header, rows)}")
+    emit({"configs": [asdict(each) for each in found]}, as_json=as_json, text="\n\n".join(parts))
 
 
 @bench.command()

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import pytest
+import yaml
+from click.testing import CliRunner
 
 from benchmarks.config import RunConfig, find_config, shipped
-from benchmarks.scorers import get_scorer
+from benchmarks.scorers import SCORERS, get_scorer
+from benchmarks.shipped import EXPECTED, Expectation, dataset_of, in_words, shipped_configurations
+from wikidata5m.cli import main
 from wikidata5m.config import load_config
 from wikidata5m.errors import ConfigError
 
+DATASETS = ("wikidata5m", "wikidata5m-graphvite", "fb15k-237", "codex-s", "wn18rr", "umls")
+
 
 def test_each_model_has_a_configuration_per_dataset() -> None:
-    expected = {
-        f"{model}-{data}"
-        for model in ("transe", "complex")
-        for data in ("demo", "fb15k-237", "wikidata5m")
-    }
+    expected = {f"{model}-{data}" for model in SCORERS for data in DATASETS}
+    expected |= {"transe-wikidata5m-paper", "transe-wikidata5m-one-negative"}
     assert expected <= set(shipped())
 
 
@@ -23,7 +26,33 @@ def test_each_model_has_a_configuration_per_dataset() -> None:
 def test_a_shipped_configuration_loads_and_is_of_the_model_in_its_name(name: str) -> None:
     config = load_config(RunConfig, shipped()[name])
     assert name.startswith(f"{config.model.name}-")
+    assert dataset_of(name, config.model.name) in name
     get_scorer(config.model.name, p=config.model.p).relation_width(config.model.dim)
+
+
+def test_what_is_expected_is_of_configurations_that_are_shipped() -> None:
+    told = yaml.safe_load(EXPECTED.read_text())["configurations"]
+    assert set(told) <= set(shipped())
+    found = {each.name: each for each in shipped_configurations()}
+    assert set(found) == set(shipped())
+    transe = found["transe-wikidata5m-one-negative"]
+    assert transe.expected.reported is not None
+    assert transe.expected.reported.mrr == 0.06
+    assert "0.060 test by others (KEPLER, Table 9a)" in in_words(transe.expected)
+    assert in_words(Expectation()) == "not run yet"
+
+
+def test_a_name_without_a_dataset_is_refused() -> None:
+    with pytest.raises(ConfigError, match="its name tells no dataset"):
+        dataset_of("transe-wordnet", "transe")
+
+
+def test_the_list_is_grouped_by_dataset() -> None:
+    listed = [each.dataset for each in shipped_configurations()]
+    assert listed == sorted(listed, key=listed.index)
+    shown = CliRunner().invoke(main, ["bench", "list"]).stdout
+    assert shown.startswith("wikidata5m\n\n| name")
+    assert shown.index("\ncodex-s\n") < shown.index("| complex-codex-s")
 
 
 @pytest.mark.parametrize(
