@@ -28,6 +28,7 @@ ORDER = (
     "synthetic",
     "build",
     "import",
+    "wordnet",
     "corpus",
     "split",
     "stats",

@@ -62,6 +62,7 @@ DROP_MEANING: Final[dict[str, str]] = {
     "tail_not_kept": "statement whose value is an item that was not kept",
     "relation_without_page": "statement of a property with an empty page, or none",
     "duplicate_statement": "statement that repeats a triplet",
+    "inverse_statement": "statement that another one makes by the inverse relation",
     "excluded": "triplet of the file given by --exclude-triplets",
     "other_namespace": "page outside the article namespace",
     "page_too_large": "page, or first section, that exceeds the length cap",
