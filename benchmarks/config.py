@@ -102,8 +102,9 @@ class TrainConfig:
     """Share of the entities' floats that a batch sets to zero."""
     relation_dropout: float = 0.0
     """Share of the relations' floats that a batch sets to zero."""
-    optimizer: OptimizerName = "adagrad"
-    """adagrad (one accumulator per row), sgd or adam; each touches the rows of a batch alone."""
+    optimizer: OptimizerName = "row_adagrad"
+    """row_adagrad (one accumulator per row), adagrad (one per float: better on small graphs), sgd
+    or adam; each touches the rows of a batch alone."""
     lr: float = 0.2
     """The optimizer's rate for entities."""
     relation_lr: float = 0.2

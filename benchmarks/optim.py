@@ -15,7 +15,7 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-OptimizerName = Literal["adagrad", "sgd", "adam"]
+OptimizerName = Literal["row_adagrad", "adagrad", "sgd", "adam"]
 
 Reduce = Callable[[Tensor], Tensor]
 """Sums a tensor over the processes that hold slices of the dimensions; may work in place."""
@@ -82,6 +82,28 @@ class RowAdagrad(RowOptimizer):
         return {"squares": self.squares_N}
 
 
+class Adagrad(RowOptimizer):
+    """Adagrad (Duchi et al. 2011) with one accumulator per float, as large as the table."""
+
+    def __init__(
+        self, table_ND: Tensor, *, width: int = 0, reduce: Reduce = alone, eps: float = 1e-10
+    ) -> None:
+        super().__init__(table_ND, width=width, reduce=reduce)
+        self.eps = eps
+        self.squares_ND = torch.zeros_like(table_ND)
+
+    def _move(self, row_U: Tensor, grad_UD: Tensor, lr: float) -> None:
+        squares_UD = self.squares_ND.index_select(0, row_U).addcmul_(grad_UD, grad_UD)
+        self.squares_ND.index_copy_(0, row_U, squares_UD)
+        self.table_ND.index_add_(
+            0, row_U, grad_UD.div_(squares_UD.sqrt_().add_(self.eps)), alpha=-lr
+        )
+
+    def state(self) -> dict[str, Tensor]:
+        """See RowOptimizer."""
+        return {"squares": self.squares_ND}
+
+
 class RowSGD(RowOptimizer):
     """Plain gradient descent, which has no state."""
 
@@ -143,7 +165,8 @@ def sum_repeats(row_M: Tensor, grad_MD: Tensor) -> tuple[Tensor, Tensor]:
 
 
 OPTIMIZERS: Final[dict[OptimizerName, type[RowOptimizer]]] = {
-    "adagrad": RowAdagrad,
+    "row_adagrad": RowAdagrad,
+    "adagrad": Adagrad,
     "sgd": RowSGD,
     "adam": RowAdam,
 }

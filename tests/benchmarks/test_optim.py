@@ -18,7 +18,7 @@ def steps(name: OptimizerName, table: Tensor, count: int, dim: int) -> Tensor:
     """The table after a few steps on random rows, by the dense optimizer of torch."""
     generator = torch.Generator().manual_seed(1)
     dense = table.clone().requires_grad_()
-    kinds = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+    kinds = {"adagrad": torch.optim.Adagrad, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
     optimizer = kinds[name]([dense], lr=0.3)
     sparse = OPTIMIZERS[name](table)
     for _ in range(4):
@@ -31,7 +31,7 @@ def steps(name: OptimizerName, table: Tensor, count: int, dim: int) -> Tensor:
     return dense.detach()
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam"])
+@pytest.mark.parametrize("name", ["adagrad", "sgd", "adam"])
 def test_steps_on_all_rows_are_those_of_torch(name: OptimizerName) -> None:
     table = vectors(6, 3)
     expected = steps(name, table, 6, 3)
