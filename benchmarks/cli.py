@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.answers_cli import classify, predict
 from benchmarks.speed.cli import speed
 from benchmarks.tuning.cli import tune
 from wikidata5m.console import emit, json_option, output_options, table
@@ -43,6 +44,8 @@ def bench() -> None:
     """
 
 
+bench.add_command(classify)
+bench.add_command(predict)
 bench.add_command(speed)
 bench.add_command(tune)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.buckets import DEGREES, MAPPINGS, degree_names, groupings, mapping_types
@@ -35,12 +35,14 @@ def plain_type(rows: list[tuple[int, int, int]], relation: int) -> str:
     return "-".join("n" if each else "1" for each in many)
 
 
+@settings(deadline=None)
 @given(graphs)
 def test_mapping_types_are_those_of_bordes(rows: list[tuple[int, int, int]]) -> None:
     found = [MAPPINGS[i] for i in mapping_types(array(rows), RELATIONS)]
     assert found == [plain_type(rows, relation) for relation in range(RELATIONS)]
 
 
+@settings(deadline=None)
 @given(graphs, graphs)
 def test_each_query_is_in_the_group_of_its_own_ends(
     train: list[tuple[int, int, int]], asked: list[tuple[int, int, int]]

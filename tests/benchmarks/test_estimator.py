@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped]
 
@@ -74,6 +74,7 @@ def test_a_whole_part_or_a_single_triplet_has_no_interval() -> None:
     assert intervals(ranks_of(rank[:1], rank[:1]), 3) == {}
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 1000), min_size=2, max_size=40), st.integers(1, 10**6))
 def test_an_interval_is_around_the_estimate_and_shares_stay_shares(
     rank: list[int], more: int
