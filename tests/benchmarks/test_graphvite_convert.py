@@ -91,7 +91,7 @@ def test_names_that_do_not_meet_are_counted_and_drawn_anew(small: Dataset, tmp_p
 def test_a_model_of_another_dataset_is_refused(small: Dataset, tmp_path: Path) -> None:
     path = save(model_of(["a", "b"], ["r"]), tmp_path / "model.pkl")
     config = ModelConfig(name="transe", dim=DIM, p=1)
-    with pytest.raises(DatasetError, match="no entity in common"):
+    with pytest.raises(DatasetError, match="no entities in common"):
         convert(read_model(path), small, config, path, seed=0)
 
 

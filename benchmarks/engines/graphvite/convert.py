@@ -52,6 +52,18 @@ class Matched:
     """Names of the model that the dataset lacks."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """A table of GraphVite's, and what of ours it fills."""
+
+    names: list[str]
+    vectors_ND: Floats
+    ids: pl.Series
+    layout: Layout
+    start: float
+    """Half the width of the range that GraphVite draws these vectors from before training."""
+
+
 def convert(
     found: Model, dataset: Dataset, config: ModelConfig, path: Path, seed: int
 ) -> tuple[Tensor, Tensor, dict[str, Matched]]:
@@ -61,38 +73,44 @@ def convert(
     an entity that was never trained. Raises DatasetError when no name is shared, and InputError
     when vectors are not finite or of a width that this model cannot have.
     """
-    dim, name = found.entities_ED.shape[1], config.name
-    if dim % get_scorer(name).split:
-        problem = f"vectors of {dim} floats, which {name} cannot have"
+    dim = found.entities_ED.shape[1]
+    if dim % get_scorer(config.name).split:
+        problem = f"vectors of {dim} floats, which {config.name} cannot have"
         raise InputError(path, problem, fix="name the model that was trained")
+    entity_start, relation_start = _starts(config, dim)
+    sides = {
+        "entities": _Side(
+            names=found.entities,
+            vectors_ND=found.entities_ED,
+            ids=dataset.entities["entity"],
+            layout=entities_layout,
+            start=entity_start,
+        ),
+        "relations": _Side(
+            names=found.relations,
+            vectors_ND=found.relations_RD,
+            ids=dataset.relations["relation"],
+            layout=relations_layout,
+            start=relation_start,
+        ),
+    }
     generator = torch.Generator().manual_seed(seed)
-    start, relation_start = _starts(config, dim)
-
-    def table(
-        names: list[str], ids: pl.Series, vectors_ND: Floats, layout: Layout, scale: float
-    ) -> tuple[Tensor, Matched]:
-        rows_N = _rows(names, ids)
+    tables, matched = [], {}
+    for what, side in sides.items():
+        rows_N = _rows(side.names, side.ids)
         missing = torch.from_numpy(np.flatnonzero(rows_N < 0))
         kept = len(rows_N) - len(missing)
         if not kept:
             raise DatasetError(
-                f"{path}: has no {ids.name} in common with {dataset.path}; "
+                f"{path}: has no {what} in common with {dataset.path}; "
                 "name the dataset that it was trained on"
             )
-        table_ND = _gather(vectors_ND, rows_N, lambda block_BD: layout(block_BD, name))
+        table_ND = _gather(side, rows_N, config.name, path)
         drawn = torch.rand(len(missing), table_ND.shape[1], generator=generator)
-        table_ND[missing] = drawn.mul_(2).sub_(1).mul_(scale)
-        if not bool(torch.isfinite(table_ND).all()):
-            problem = f"vectors of the {ids.name} table are not finite: training diverged"
-            raise InputError(path, problem, fix="train again with a lower train.lr")
-        return table_ND, Matched(without_vector=len(missing), foreign=len(names) - kept)
-
-    entities, relations = dataset.entities["entity"], dataset.relations["relation"]
-    entities_ED, entity = table(found.entities, entities, found.entities_ED, entities_layout, start)
-    relations_RD, relation = table(
-        found.relations, relations, found.relations_RD, relations_layout, relation_start
-    )
-    return entities_ED, relations_RD, {"entities": entity, "relations": relation}
+        table_ND[missing] = drawn.mul_(2).sub_(1).mul_(side.start)
+        tables.append(table_ND)
+        matched[what] = Matched(without_vector=len(missing), foreign=len(side.names) - kept)
+    return tables[0], tables[1], matched
 
 
 def entities_layout(table_ND: Tensor, name: ModelName) -> Tensor:
@@ -127,15 +145,25 @@ def _rows(names: list[str], ids: pl.Series) -> npt.NDArray[np.int64]:
     return joined["row"].fill_null(-1).to_numpy()
 
 
-def _gather(
-    vectors_ND: Floats, rows_N: npt.NDArray[np.int64], layout: Callable[[Tensor], Tensor]
-) -> Tensor:
+def _gather(side: _Side, rows_N: npt.NDArray[np.int64], name: ModelName, path: Path) -> Tensor:
     """The rows in our layout, float32, block by block; a row of -1 stays zero."""
-    width = layout(torch.zeros(1, vectors_ND.shape[1])).shape[1]
+    width = side.layout(torch.zeros(1, side.vectors_ND.shape[1]), name).shape[1]
     table_ND = torch.zeros(len(rows_N), width)
     present = np.flatnonzero(rows_N >= 0)
     for start in range(0, len(present), BLOCK):
         block = present[start : start + BLOCK]
-        taken_BD = torch.from_numpy(vectors_ND[rows_N[block]].astype(np.float32))
-        table_ND[torch.from_numpy(block)] = layout(taken_BD)
+        with np.errstate(over="ignore"):
+            taken_BD = torch.from_numpy(side.vectors_ND[rows_N[block]].astype(np.float32))
+        laid_BD = side.layout(taken_BD, name)
+        if not bool(torch.isfinite(laid_BD).all()):
+            problem = f"the vector of {side.ids.name} {side.ids[_first_bad(laid_BD, block)]}"
+            raise InputError(
+                path, f"{problem} is not finite: training diverged", fix="lower train.lr"
+            )
+        table_ND[torch.from_numpy(block)] = laid_BD
     return table_ND
+
+
+def _first_bad(laid_BD: Tensor, block: npt.NDArray[np.int64]) -> int:
+    """Our index of the first vector that is not finite."""
+    return int(block[int((~torch.isfinite(laid_BD).all(dim=1)).nonzero()[0])])
