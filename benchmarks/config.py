@@ -182,8 +182,6 @@ class GraphViteConfig:
     """How many GPUs, the first ones, or 0 for all."""
     cpu_per_gpu: int = 0
     """Threads per GPU, or 0."""
-    optimizer: Literal["SGD", "Momentum", "AdaGrad", "RMSprop", "Adam"] = "SGD"
-    """It updates after every positive, so that rates are smaller than ours."""
     weight_decay: float = 0.0
     """The pull towards zero of every update."""
     num_partition: int = 0

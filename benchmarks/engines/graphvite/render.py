@@ -1,6 +1,6 @@
 """Our configuration and dataset as GraphVite's YAML and input files.
 
-Imports yaml, the sibling process, benchmarks.{config,scorers} and wikidata5m.
+Imports yaml, the sibling process, benchmarks.{config,optim,scorers} and wikidata5m.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import yaml
 
 from benchmarks.config import RunConfig
 from benchmarks.engines.graphvite.process import CONFIG, PARTIAL_MODEL
+from benchmarks.optim import OptimizerName
 from benchmarks.scorers import ModelName
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError
@@ -30,6 +31,8 @@ NAMES: Final[dict[ModelName, str]] = {
     "quate": "QuatE",
 }
 """GraphVite's names; QuatE came with 0.2.2."""
+OPTIMIZERS: Final[dict[OptimizerName, str]] = {"sgd": "SGD", "adagrad": "AdaGrad", "adam": "Adam"}
+"""GraphVite's AdaGrad keeps a sum per float, ours one per row."""
 MARGIN: Final[frozenset[ModelName]] = frozenset({"transe", "rotate"})
 """The models with a margin; the others have an L3 penalty in its place."""
 DIMENSIONS: Final = (32, 64, 96, 128, 256, 512, 1024, 2048)
@@ -41,7 +44,7 @@ CARRIED: Final = {
     *("loss.name", "loss.alpha"),
     *("regulariser.name", "regulariser.p", "regulariser.entities", "regulariser.relations"),
     *("train.epochs", "train.negatives", "train.positives", "train.schedule"),
-    *("train.lr", "train.relation_lr", "train.device"),
+    *("train.optimizer", "train.lr", "train.relation_lr", "train.device"),
 }
 """The shared settings that reach GraphVite or the steps around it; it has no place for others."""
 
@@ -123,7 +126,7 @@ def render(config: RunConfig, files: list[str]) -> str:
         "graph": {"file_name": files[0], "normalization": config.train.positives == "degree"},
         "build": {
             "optimizer": {
-                "type": own.optimizer,
+                "type": OPTIMIZERS[config.train.optimizer],
                 "lr": config.train.lr,
                 "weight_decay": own.weight_decay,
                 "schedule": config.train.schedule,
