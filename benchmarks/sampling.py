@@ -1,10 +1,10 @@
 """Batches of positives and the negatives they share, from (seed, epoch) alone.
 
-Imports numpy, polars, torch and benchmarks.config. Nothing is carried over from one epoch to the
-next, so a run resumes at any epoch exactly, and every process of many draws the same batches.
+Imports numpy, torch and benchmarks.config. Nothing is carried over from one epoch to the next, so a
+run resumes at any epoch exactly, and every process of many draws the same batches.
 
-Shapes: N triplets, E entities, G chunks of a batch, B positives of a chunk, K negatives that a
-chunk shares.
+Shapes: N triplets, U distinct pairs, E entities, G chunks of a batch, B positives of a chunk,
+K negatives that a chunk shares.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 
@@ -130,11 +129,11 @@ class Sampler:
         negatives_GK = torch.randint(self.num_entities, shape, generator=generator, device=device)
         if self.share_E is None:
             return negatives_GK, None
-        ends_GK = positives_GB3[..., [0, 2]].mT.reshape(chunks, -1)
+        ends_GK = torch.cat([positives_GB3[..., 0], positives_GB3[..., 2]], dim=1)
         negatives_GK = torch.cat([ends_GK, negatives_GK], dim=1)
         # How often an entity is expected among the negatives of a positive that it is no end of.
         uniform = self.train.negatives / self.num_entities
-        expected_GK = 2 * (size - 1) * self.share_E[negatives_GK] + uniform
+        expected_GK = 2 * (size - 1) * self.share_E.take(negatives_GK) + uniform
         return negatives_GK, -expected_GK.log()
 
     def _shares(self) -> Tensor:
@@ -155,10 +154,13 @@ def inverse_root_degrees(triplets_N3: Tensor) -> Tensor:
 
     deg(h, r) counts the triplets with head h and relation r, deg(t, r) those with tail t.
     """
-    columns = zip(("head", "relation", "tail"), triplets_N3.cpu().numpy().T, strict=True)
-    roots = [pl.len().over(end, "relation").cast(pl.Float64).sqrt() for end in ("head", "tail")]
-    chances = pl.DataFrame(dict(columns)).select(1 / (roots[0] * roots[1])).to_series()
-    return torch.from_numpy(chances.to_numpy(writable=True)).float().to(triplets_N3.device)
+    head_N, relation_N, tail_N = triplets_N3.unbind(1)
+    chances_N = torch.ones(len(triplets_N3), device=triplets_N3.device)
+    for end_N in (head_N, tail_N):
+        pair_N = end_N.long() << 32 | relation_N
+        _, slot_N, count_U = pair_N.unique(return_inverse=True, return_counts=True)
+        chances_N /= count_U.sqrt()[slot_N]
+    return chances_N
 
 
 def seeded(device: torch.device, *seeds: int) -> torch.Generator:
