@@ -158,7 +158,7 @@ def inverse_root_degrees(triplets_N3: Tensor) -> Tensor:
     chances_N = torch.ones(len(triplets_N3), device=triplets_N3.device)
     for end_N in (head_N, tail_N):
         pair_N = end_N.long() << 32 | relation_N
-        _, slot_N, count_U = pair_N.unique(return_inverse=True, return_counts=True)
+        _, slot_N, count_U = torch.unique(pair_N, return_inverse=True, return_counts=True)
         chances_N /= count_U.sqrt()[slot_N]
     return chances_N
 

@@ -1,0 +1,164 @@
+"""Two processes with half of the dimensions each, against one with all, and what ends them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import ujson
+from safetensors.torch import load_file
+from torch import Tensor
+
+from benchmarks import distributed, run
+from benchmarks.embeddings import load_embeddings
+from benchmarks.processes import Processes, Slice
+from tests.benchmarks import together
+from tests.benchmarks.conftest import QUICK, quick_config
+from wikidata5m.dataset import Dataset
+from wikidata5m.errors import ConfigError
+
+RECIPROCAL = "model.reciprocal=true"
+CASES = {
+    "transe-1": ["model.name=transe", "model.p=1", "loss.name=self_adversarial"],
+    "transe-2": ["model.name=transe", "model.p=2", "train.optimizer=adam", "train.lr=0.01"],
+    "distmult": ["model.name=distmult", "train.optimizer=sgd", "loss.name=one_vs_all"],
+    "complex": ["model.name=complex", RECIPROCAL, "regulariser.entities=0.05"],
+    "simple": ["model.name=simple", "regulariser.name=lp", "regulariser.relations=0.05"],
+    "rotate": ["model.name=rotate", "loss.name=self_adversarial", "train.sides=alternate"],
+    "quate": ["model.name=quate", RECIPROCAL, "train.in_batch=true", "train.positives=degree"],
+    "dropout": ["model.name=complex", "train.entity_dropout=0.3", "train.relation_dropout=0.2"],
+}
+
+
+def start(*arguments: str, together: int = 2) -> list[subprocess.Popen[str]]:
+    """Start python with these arguments once per process, as torchrun does."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(together)}
+    common = os.environ | where | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return [
+        subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(together)
+    ]
+
+
+def end(processes: list[subprocess.Popen[str]], *, code: int = 0) -> list[str]:
+    """What each said on stderr, once all have ended with this code."""
+    said = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [code] * len(processes), said
+    return said
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """CASE/{alone,half}/ checkpoints after one epoch of one and of two processes, and the states
+    CASE/{together,resumed}.safetensors of two after the second epoch."""
+    folder = tmp_path_factory.mktemp("together")
+    for case, options in CASES.items():
+        together.train_halfway(options, folder / case / "alone")
+    job = folder / "job.json"
+    job.write_text(ujson.dumps(CASES))
+    end(start("tests.benchmarks.together", "equal", str(job)))
+    return folder
+
+
+def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_processes_train_as_one(states: Path, case: str) -> None:
+    engine = together.make_engine(CASES[case])
+    engine.train_epoch()
+    expected = together.finish(engine)
+    assert_same(load_file(states / case / "together.safetensors"), expected)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_checkpoint_resumes_with_another_number_of_processes(states: Path, case: str) -> None:
+    engine = together.make_engine(CASES[case])
+    engine.load(states / case / "half")
+    alone = together.finish(engine)
+    assert_same(load_file(states / case / "together.safetensors"), alone)
+    assert_same(load_file(states / case / "resumed.safetensors"), alone)
+
+
+def test_the_command_leaves_what_one_process_leaves(small: Dataset, tmp_path: Path) -> None:
+    options = ["model.name=rotate", "train.epochs=4"]
+    config = quick_config(small, *options)
+    run.train(config, tmp_path / "alone")
+    settings = [x for option in [*QUICK, *options] for x in ("--set", option)]
+    command = ["train", str(small.path), "--model", "rotate", *settings]
+    said = end(start("benchmarks", *command, "--out", str(tmp_path / "two")))
+    assert "valid MRR" in said[0]
+    assert not said[1]
+    alone, two = (load_embeddings(tmp_path / name / run.EMBEDDINGS) for name in ("alone", "two"))
+    assert two.meta == alone.meta
+    torch.testing.assert_close(two.entities, alone.entities, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(two.relations, alone.relations, rtol=1e-3, atol=1e-4)
+    expected = [point.loss for point in run.summary(tmp_path / "alone").curve]
+    assert [p.loss for p in run.summary(tmp_path / "two").curve] == pytest.approx(expected)
+
+
+def test_an_error_of_the_first_process_ends_all(small: Dataset, tmp_path: Path) -> None:
+    command = ["train", str(small.path), "--model", "distmult", "--out", str(tmp_path / "run")]
+    said = end(start("benchmarks", *command, "--set", "model.dim=15"), code=1)
+    assert "15 floats are 1 blocks of 15, which 2 processes cannot share evenly" in said[0]
+    assert "make it a multiple of 2" in said[0]
+    assert "Traceback" not in "".join(said)
+
+
+def test_a_process_that_dies_ends_the_others(small: Dataset, tmp_path: Path) -> None:
+    out = str(tmp_path / "run")
+    command = ["benchmarks", "train", str(small.path), "--model", "distmult", "--out", out]
+    first, other = start(*command)
+    other.kill()
+    said = first.communicate(timeout=120)[1]
+    other.communicate()
+    assert first.returncode == 1
+    assert "a process that trains with this one failed" in said
+    assert "Traceback" not in said
+
+
+def test_processes_that_were_not_joined_are_refused(
+    small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match=r"2 processes that do not know .* -m benchmarks train"):
+        distributed.make_engine(quick_config(small), small.triplets(), 175, 5)
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 4])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_slices_keep_the_parts_of_a_number_together(pieces: int, count: int) -> None:
+    width = pieces * count * 2
+    row = torch.arange(width).view(1, -1)
+    slices = [Slice(width, pieces, Processes(rank, count)) for rank in range(count)]
+    parts = [part.take(row) for part in slices]
+    assert torch.equal(torch.cat(parts, dim=1).sort().values, row)
+    for part in parts:
+        numbers = part.view(pieces, -1) % (width // pieces)
+        assert (numbers == numbers[0]).all()
+
+
+def test_slices_draw_the_columns_of_the_whole_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.processes.ROWS", 7)
+    whole = torch.rand(20, 12, generator=torch.Generator().manual_seed(3))
+    for rank in range(3):
+        part = Slice(12, 2, Processes(rank, 3))
+        drawn = part.draw(20, torch.Generator().manual_seed(3))
+        assert torch.equal(drawn, part.take(whole))

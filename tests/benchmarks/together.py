@@ -1,0 +1,91 @@
+"""What two processes do in test_distributed. Run as a module, so that they can import it.
+
+    python -m tests.benchmarks.together equal JOB.json    train every case and save whole states
+    python -m tests.benchmarks.together vanish            die as soon as training starts
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import ujson
+from safetensors.torch import save_file
+from torch import Tensor
+
+from benchmarks.config import RunConfig
+from benchmarks.distributed import joined
+from benchmarks.engines.torch_engine import TorchEngine
+from benchmarks.processes import ALONE, Processes
+from tests.benchmarks.conftest import QUICK
+from wikidata5m.config import load_config
+
+ENTITIES, RELATIONS = 60, 4
+BASE = (
+    "train.epochs=2",
+    "train.batch=64",
+    "train.chunk=32",
+    "train.negatives=24",
+    "model.init=0.5",
+)
+
+
+def config_of(options: list[str]) -> RunConfig:
+    return replace(load_config(RunConfig, overrides=[*QUICK, *BASE, *options]), dataset="x")
+
+
+def make_engine(options: list[str], processes: Processes = ALONE) -> TorchEngine:
+    rng = np.random.default_rng(0)
+    columns = [rng.integers(high, size=200) for high in (ENTITIES, RELATIONS, ENTITIES)]
+    triplets_N3 = np.stack(columns, axis=1).astype(np.int32)
+    return TorchEngine(
+        config_of(options), triplets_N3, ENTITIES, RELATIONS, processes=processes
+    )
+
+
+def train_halfway(options: list[str], folder: Path, processes: Processes = ALONE) -> TorchEngine:
+    """One epoch, and its checkpoint in `folder`."""
+    engine = make_engine(options, processes)
+    engine.train_epoch()
+    engine.save(folder)
+    return engine
+
+
+def finish(engine: TorchEngine) -> dict[str, Tensor]:
+    """The last epoch; the whole state and the epoch's loss."""
+    loss = engine.train_epoch()
+    names = tuple(engine.state())
+    return {**engine.collect(names), "loss": torch.tensor(loss)}
+
+
+def _equal(job: dict[str, list[str]], folder: Path) -> None:
+    with joined() as (processes, _):
+        for case, options in job.items():
+            engine = train_halfway(options, folder / case / "half", processes)
+            together = finish(engine)
+            resumed = make_engine(options, processes)
+            resumed.load(folder / case / "alone")
+            states = {"together": together, "resumed": finish(resumed)}
+            if processes.leads:
+                for name, state in states.items():
+                    save_file(state, folder / case / f"{name}.safetensors")
+
+
+def _vanish() -> None:
+    with joined() as (_, channel):
+        while channel.hear()[0] != "train_epoch":
+            pass
+        os._exit(3)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    if sys.argv[1] == "equal":
+        file = Path(sys.argv[2])
+        _equal(ujson.loads(file.read_text()), file.parent)
+    else:
+        _vanish()
