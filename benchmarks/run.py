@@ -21,6 +21,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks.config import EngineName, RunConfig, find_config, shipped
+from benchmarks.distributed import make_engine
 from benchmarks.embeddings import load_embeddings
 from benchmarks.engines.graphvite import main as graphvite
 from benchmarks.engines.torch_engine import TorchEngine, pick_device
@@ -105,7 +106,7 @@ def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary
         graphvite.train(config, dataset, run, out=run / EMBEDDINGS)
         return summary(run)
     triplets = dataset.triplets(config.setting, "train")
-    engine = TorchEngine(config, triplets, dataset.num_entities, dataset.num_relations)
+    engine = make_engine(config, triplets, dataset.num_entities, dataset.num_relations)
     if resume and has_checkpoint(run):
         engine.load(run / CHECKPOINT)
         log(f"resuming after epoch {engine.epoch}")

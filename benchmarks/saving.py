@@ -102,7 +102,8 @@ class Saver:
             reciprocal=engine.config.model.reciprocal,
             extra=extra,
         )
-        save_embeddings(folder, engine.entities.table_ND, engine.relations.table_ND, meta)
+        whole = engine.collect(("entities", "relations"))
+        save_embeddings(folder, whole["entities"], whole["relations"], meta)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Training in plain torch, CPU and CUDA from one source.
 
-Imports torch, benchmarks.{checkpoint,config,losses,optim,ranking,regularisers,sampling,schedule,
-scorers}, the other modules of this folder but graphvite, and wikidata5m.
+Imports torch, benchmarks.{checkpoint,config,losses,optim,processes,ranking,regularisers,sampling,
+schedule,scorers}, the other modules of this folder but graphvite, and wikidata5m.
 
 Shapes: E entities, D floats per entity, G chunks of a batch, B positives of a chunk, K negatives
 that a chunk shares, M gathered rows.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ from benchmarks.engines.step import (
     vectors_of,
 )
 from benchmarks.losses import get_loss
-from benchmarks.optim import OPTIMIZERS, RowOptimizer, alone
+from benchmarks.optim import OPTIMIZERS, RowOptimizer
+from benchmarks.processes import ALONE, Processes, Slice, same_everywhere
 from benchmarks.ranking import EmbeddingPredictor
 from benchmarks.regularisers import dropout_mask, get_regulariser
 from benchmarks.sampling import Batch, Sampler, seeded
@@ -46,11 +47,21 @@ class TorchEngine:
 
     The same seed gives the same tables on one CPU with one number of threads. On a GPU the order of
     sums, and so the last bits, may vary.
+
+    Of several processes each makes an engine with its slice of the dimensions and calls the same
+    methods in the same order.
     """
 
     def __init__(
-        self, config: RunConfig, triplets_N3: Triplets, num_entities: int, num_relations: int
+        self,
+        config: RunConfig,
+        triplets_N3: Triplets,
+        num_entities: int,
+        num_relations: int,
+        *,
+        processes: Processes = ALONE,
     ) -> None:
+        """Raises ConfigError where the processes cannot share the dimensions evenly."""
         self.config, self.num_entities, self.num_relations = config, num_entities, num_relations
         self.device = pick_device(config.train.device)
         self.triplets_N3 = torch.from_numpy(triplets_N3).to(self.device)
@@ -68,27 +79,34 @@ class TorchEngine:
         generator = torch.Generator().manual_seed(config.seed)
         rows = num_relations * (2 if model.reciprocal else 1)
 
-        def table(count: int, width: int) -> Tensor:
-            values = torch.rand(count, width, generator=generator)
-            return values.mul_(2).sub_(1).mul_(model.init).to(self.device)
+        width = self.scorer.relation_width(model.dim)
+        pieces = self.scorer.split
+        self.processes = processes
+        self.slices = (
+            Slice(model.dim, pieces, processes),
+            Slice(width, width * pieces // model.dim, processes),
+        )
+        """Which columns of entities and of relations are held here."""
 
-        optimizer = OPTIMIZERS[config.train.optimizer]
-        self.entities = optimizer(table(num_entities, model.dim))
-        self.relations = optimizer(table(rows, self.scorer.relation_width(model.dim)))
+        def table(count: int, part: Slice) -> RowOptimizer:
+            values = part.draw(count, generator).mul_(2).sub_(1).mul_(model.init).to(self.device)
+            optimizer = OPTIMIZERS[config.train.optimizer]
+            return optimizer(values, width=part.width, reduce=processes.sum)
+
+        self.entities, self.relations = map(table, (num_entities, rows), self.slices)
         compile_ = pays(config, self.scorer, len(triplets_N3), num_entities)
         self.compiler = Compiler(wanted=compile_)
-        self.reduce = alone
-        """Sums partial scores over processes that hold slices of the dimensions."""
         self.epoch = 0
         """How many epochs are done."""
 
     @property
     def predictor(self) -> EmbeddingPredictor:
         """The tables as they are now, for ranking."""
+        whole = self.collect(("entities", "relations"))
         return EmbeddingPredictor(
             self.scorer,
-            self.entities.table_ND,
-            self.relations.table_ND,
+            whole["entities"],
+            whole["relations"],
             reciprocal=self.config.model.reciprocal,
         )
 
@@ -126,8 +144,17 @@ class TorchEngine:
             batch = inverted(batch, self.num_relations)
         both = reciprocal and batch.side == "both"
         entity_M, relation_M = rows_of(batch, self.num_relations if both else 0)
-        entities = _Gathered(self.entities, entity_M, train.entity_dropout, dropout)
-        relations = _Gathered(self.relations, relation_M, train.relation_dropout, dropout)
+        masks = [
+            _mask(part, len(row_M), share, dropout)
+            for part, row_M, share in zip(
+                self.slices,
+                (entity_M, relation_M),
+                (train.entity_dropout, train.relation_dropout),
+                strict=True,
+            )
+        ]
+        entities = _Gathered(self.entities, entity_M, masks[0])
+        relations = _Gathered(self.relations, relation_M, masks[1])
         loss = self._descend(batch, entities, relations)
         penalty = self.config.regulariser
         loss = loss + self._penalise(batch, entities, 2, penalty.entities)
@@ -141,7 +168,7 @@ class TorchEngine:
         run = self._run(batch)
         vectors = vectors_of(batch, entities.shown_MD, relations.shown_MD)
         found = [
-            Partials(*map(self.reduce, partial))
+            Partials(*map(self.processes.sum, partial))
             for partial in run(partials, self.scorer, batch.side, vectors)
         ]
         loss: Tensor
@@ -163,7 +190,7 @@ class TorchEngine:
             self.regulariser, self.scorer, rows.vectors_MD[: times * size], weight_M
         )
         rows.penalty_MD = grad_MD
-        return value
+        return self.processes.sum(value)
 
     def _run(self, batch: Batch) -> Callable[..., Any]:
         """Compiled for batches of full size; the last ones of an epoch would not repay it."""
@@ -181,13 +208,51 @@ class TorchEngine:
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint that replaces an older one when complete."""
-        save_state(folder, self._state(), self.config, self.epoch)
+        whole = self.collect(tuple(self.state()))
+        if self.processes.leads:
+            save_state(folder, whole, self.config, self.epoch)
 
     def load(self, folder: Path) -> None:
         """Go on from a checkpoint of the same configuration. Raises InputError."""
-        self.epoch = load_state(folder, self._state(), self.config)
+        if self.processes.count == 1:
+            self.epoch = load_state(folder, self.state(), self.config)
+            return
+        whole: dict[str, Tensor] = {}
+        epoch = 0
+        if self.processes.leads:
+            for name, part in self.state().items():
+                whole[name] = torch.empty(self._slice(name).whole(part), dtype=part.dtype)
+            epoch = load_state(folder, whole, self.config)
+        self.receive(whole, epoch)
 
-    def _state(self) -> dict[str, Tensor]:
+    def collect(self, names: Sequence[str]) -> dict[str, Tensor]:
+        """Whole tensors of the state, of which `entities` and `relations` are the tables.
+
+        The first of several processes gets them in main memory, the others nothing.
+        """
+        state = self.state()
+        whole = {
+            name: self._slice(name).collect(state[name]) if state[name].dim() == 2 else state[name]
+            for name in names
+        }
+        return {name: tensor for name, tensor in whole.items() if tensor is not None}
+
+    def receive(self, whole: Mapping[str, Tensor], epoch: int) -> None:
+        """Take over the whole state and the epoch, which the first of several processes holds."""
+        for name, tensor in self.state().items():
+            if tensor.dim() == 2:
+                self._slice(name).spread(whole.get(name), tensor)
+                continue
+            if name in whole:
+                tensor.copy_(whole[name])
+            same_everywhere(tensor, self.processes)
+        self.epoch = int(same_everywhere(torch.tensor(epoch, device=self.device), self.processes))
+
+    def _slice(self, name: str) -> Slice:
+        return self.slices[name.startswith("relation")]
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint holds, by name: the tables and their optimizers' state."""
         tables = {"entity": self.entities, "relation": self.relations}
         state = {"entities": self.entities.table_ND, "relations": self.relations.table_ND}
         for name, table in tables.items():
@@ -202,17 +267,11 @@ class _Gathered:
     what the table holds.
     """
 
-    def __init__(
-        self, table: RowOptimizer, row_M: Tensor, dropout: float, generator: torch.Generator
-    ) -> None:
-        self.table, self.row_M = table, row_M
+    def __init__(self, table: RowOptimizer, row_M: Tensor, mask_MD: Tensor | None) -> None:
+        self.table, self.row_M, self.mask_MD = table, row_M, mask_MD
         self.vectors_MD = self.shown_MD = table.gather(row_M)
-        self.mask_MD: Tensor | None = None
-        if dropout:
-            rows, width = self.vectors_MD.shape
-            dtype = self.vectors_MD.dtype
-            self.mask_MD = dropout_mask(rows, width, dropout, generator, dtype=dtype)
-            self.shown_MD = self.vectors_MD * self.mask_MD
+        if mask_MD is not None:
+            self.shown_MD = self.vectors_MD * mask_MD
         self.grad_MD = self.vectors_MD
         """What is passed back to the rows, once that is known."""
         self.penalty_MD: Tensor | None = None
@@ -224,6 +283,13 @@ class _Gathered:
         if self.penalty_MD is not None:
             self.grad_MD[: len(self.penalty_MD)] += self.penalty_MD
         self.table.step(self.row_M, self.grad_MD, lr)
+
+
+def _mask(part: Slice, rows: int, share: float, generator: torch.Generator) -> Tensor | None:
+    """What dropout multiplies the rows held here with; None where nothing is dropped."""
+    if not share:
+        return None
+    return part.take(dropout_mask(rows, part.width, share, generator, dtype=torch.float32))
 
 
 def pick_device(name: str) -> torch.device:

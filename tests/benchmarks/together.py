@@ -1,7 +1,7 @@
 """What two processes do in test_distributed. Run as a module, so that they can import it.
 
-    python -m tests.benchmarks.together equal JOB.json    train every case and save whole states
-    python -m tests.benchmarks.together vanish            die as soon as training starts
+python -m tests.benchmarks.together equal JOB.json    train every case and save whole states
+python -m tests.benchmarks.together vanish            die as soon as training starts
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmarks.config import RunConfig
-from benchmarks.distributed import joined
+from benchmarks.distributed import follow, joined
 from benchmarks.engines.torch_engine import TorchEngine
 from benchmarks.processes import ALONE, Processes
 from tests.benchmarks.conftest import QUICK
@@ -42,9 +43,7 @@ def make_engine(options: list[str], processes: Processes = ALONE) -> TorchEngine
     rng = np.random.default_rng(0)
     columns = [rng.integers(high, size=200) for high in (ENTITIES, RELATIONS, ENTITIES)]
     triplets_N3 = np.stack(columns, axis=1).astype(np.int32)
-    return TorchEngine(
-        config_of(options), triplets_N3, ENTITIES, RELATIONS, processes=processes
-    )
+    return TorchEngine(config_of(options), triplets_N3, ENTITIES, RELATIONS, processes=processes)
 
 
 def train_halfway(options: list[str], folder: Path, processes: Processes = ALONE) -> TorchEngine:
@@ -76,10 +75,11 @@ def _equal(job: dict[str, list[str]], folder: Path) -> None:
 
 
 def _vanish() -> None:
-    with joined() as (_, channel):
-        while channel.hear()[0] != "train_epoch":
-            pass
-        os._exit(3)
+    with (
+        mock.patch.object(TorchEngine, "train_epoch", side_effect=lambda **_: os._exit(3)),
+        joined() as (processes, channel),
+    ):
+        follow(processes, channel)
 
 
 if __name__ == "__main__":
