@@ -218,8 +218,27 @@ def encode(
     show_default=True,
     help="Ranked.",
 )
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    help="Rank a random sample of so many triplets, with confidence intervals.",
+)
+@click.option(
+    "--sample-seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Draws the sample: the same one for every run.",
+)
 @json_option
-def evaluate(run_folder: Path, dataset: Path | None, part: Part, as_json: bool) -> None:
+def evaluate(
+    run_folder: Path,
+    dataset: Path | None,
+    part: Part,
+    sample: int | None,
+    sample_seed: int,
+    as_json: bool,
+) -> None:
     """Rank triplets from descriptions alone, and compare with the encoder before training.
 
     The split is the one that RUN was trained on; if inductive, unseen entities are ranked among the
@@ -227,14 +246,15 @@ def evaluate(run_folder: Path, dataset: Path | None, part: Part, as_json: bool) 
 
     \b
     Example:
-      wikidata5m kepler evaluate runs/kepler --part valid
+      wikidata5m kepler evaluate runs/kepler --part valid --sample 1000
     """
     from dataclasses import asdict
 
     from benchmarks.formats import markdown_table
     from kepler_ke.evaluate import evaluate_run
 
-    result = evaluate_run(run_folder, _dataset(run_folder, dataset), part)
+    data = _dataset(run_folder, dataset)
+    result = evaluate_run(run_folder, data, part, sample=sample, sample_seed=sample_seed)
     emit(asdict(result), as_json=as_json, text=markdown_table([result]))
 
 

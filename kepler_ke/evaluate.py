@@ -20,6 +20,7 @@ from benchmarks.metrics import Side, Values, metrics
 from benchmarks.ranking import Predictor, Ranks
 from benchmarks.results import RankingProtocol, Result, make_result
 from benchmarks.scorers import Scorer
+from benchmarks.validation import sample_triplets
 from kepler_ke.data import generator, known_triplets, part_entities
 from kepler_ke.encode import encode_texts, relation_vectors
 from kepler_ke.encoder import Kepler, load_kepler, make_scorer
@@ -90,21 +91,25 @@ def judge(
     )
 
 
-def evaluate_run(run: Path, dataset: Dataset, part: Part) -> Result:
+def evaluate_run(
+    run: Path, dataset: Dataset, part: Part, *, sample: int | None = None, sample_seed: int = 0
+) -> Result:
     """Rank a part by the trained encoder and by the one it started from; write and return both.
 
     The setting is the run's own: the training part of one overlaps the test part of the other.
-    Writes RUN/embeddings/<setting>-<part> and RUN/results/<setting>-<part>.json.
+    Writes RUN/embeddings/<setting>-<part> and RUN/results/<setting>-<part>.json. `sample` ranks so
+    many triplets, drawn by `sample_seed`, into <setting>-<part>-sample-<n>.json.
     Raises DatasetError when the run was trained on another dataset or the part is empty.
     """
     info = read_run_on(run, dataset)
     setting = info.setting
-    triplets = dataset.triplets(setting, part)
-    if not len(triplets):
+    whole = dataset.triplets(setting, part)
+    if not len(whole):
         raise DatasetError(
             f"{dataset.path}: {setting} {part} has no triplets to rank; rank the other part, or "
             "build the split from a larger graph"
         )
+    triplets = sample_triplets(whole, sample, sample_seed)
     entities = part_entities(dataset, setting, part)
     trained = load_judge(run / "model", dataset, info)
     heads = choose_heads(trained.model, len(entities), len(np.unique(triplets[:, 1])))
@@ -125,7 +130,8 @@ def evaluate_run(run: Path, dataset: Dataset, part: Part) -> Result:
         protocol=RankingProtocol(
             candidates=len(entities),
             triplets=len(triplets),
-            of=len(triplets),
+            of=len(whole),
+            sample_seed=sample_seed if len(triplets) < len(whole) else None,
             directions=HEADS_IN_WORDS[heads],
             candidate_set=CANDIDATES[setting].format(part=part),
         ),
@@ -140,7 +146,8 @@ def evaluate_run(run: Path, dataset: Dataset, part: Part) -> Result:
         train=train_summary(run),
         baselines=_untrained(run, dataset, info, triplets, known, entities, heads),
     )
-    result.save(run / "results" / f"{setting}-{part}.json")
+    drawn = f"-sample-{len(triplets)}" if len(triplets) < len(whole) else ""
+    result.save(run / "results" / f"{setting}-{part}{drawn}.json")
     return result
 
 

@@ -183,6 +183,13 @@ def test_the_result_states_candidates_and_baselines_and_is_written(
     assert set(result.baselines) == {"random", "untrained encoder"}
     assert result.metrics["both"]["mrr"] == pytest.approx(read_log(run)[-1]["valid_mrr"])
     assert [point.loss for point in result.train.curve] == [x["loss"] for x in read_log(run)]
+    sample = evaluate_run(run, dataset, "valid", sample=10)
+    assert load_result(run / "results" / "inductive-valid-sample-10.json") == sample
+    assert sample.protocol.triplets == 10
+    assert sample.protocol.of == result.protocol.triplets
+    assert sample.protocol.candidates == len(own)
+    low, high = sample.intervals["both"]["mrr"]
+    assert low < sample.metrics["both"]["mrr"] < high
 
 
 def test_the_untrained_baseline_is_the_encoder_the_run_started_from(
