@@ -111,10 +111,11 @@ def _read_senses(path: Path) -> dict[str, list[int]]:
         try:
             word, _pos, count, pointers, *rest = line.split()
             offsets = [int(offset) for offset in rest[int(pointers) + 2 :]]
+            announced = int(count)
         except ValueError:
             raise _damaged(path, number, "no line of a word's senses") from None
-        if len(offsets) != int(count):
-            raise _damaged(path, number, f"{len(offsets)} senses of {word}, {count} announced")
+        if len(offsets) != announced:
+            raise _damaged(path, number, f"{len(offsets)} senses of {word}, {announced} announced")
         senses[word] = offsets
     return senses
 
@@ -125,8 +126,8 @@ def _parse(
     """The synset of a line, by its offset."""
     data, bar, gloss = line.partition("|")
     try:
-        offset, _lexicographer, kind, count, *rest = data.split()
-        after = 2 * int(count, 16)
+        place, _lexicographer, kind, count, *rest = data.split()
+        offset, after = int(place), 2 * int(count, 16)
         # An adjective may tell where it stands: galore(ip).
         words = tuple(re.sub(r"\([a-z]+\)$", "", word) for word in rest[:after:2])
         stated = rest[after + 1 : after + 1 + 4 * int(rest[after])]
@@ -137,15 +138,17 @@ def _parse(
         complete = False
     if not complete or not bar:
         raise _damaged(path, number, "no line of a synset")
+    if len(set(words)) < len(words):
+        raise _damaged(path, number, "a word stands twice in one synset")
     for pointer in pointers:
         if pointer.symbol not in RELATIONS and pointer.symbol not in INVERSES:
             raise _damaged(path, number, f"unknown pointer {pointer.symbol}")
     first = words[0].lower()
-    if int(offset) not in senses.get(first, ()):
+    if offset not in senses.get(first, ()):
         index = path.with_name(path.name.replace("data", "index"))
-        raise _damaged(path, number, f"{first} has no sense {offset} in {index.name}")
-    sense = senses[first].index(int(offset)) + 1
-    return int(offset), Synset(
+        raise _damaged(path, number, f"{first} has no sense {offset:08} in {index.name}")
+    sense = senses[first].index(offset) + 1
+    return offset, Synset(
         name=f"{first}.{kind}.{sense:02}",
         kind=kind,
         words=words,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 from pathlib import Path
@@ -11,6 +12,8 @@ import polars as pl
 import pytest
 import ujson
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pipelines.wordnet.cli import DEBIAN
 from pipelines.wordnet.make import WordNetConfig, make_wordnet
@@ -208,6 +211,7 @@ def test_a_missing_file_is_named_with_the_package_that_has_it(
         ("03 n 00 000 | no word", "line 2: no line of a synset"),
         ("03 v 01 entity 0 000 | no noun", "line 2: no line of a synset"),
         ("03 n 01 entity 0 001 ~ x n 0000 | letters", "line 2: no line of a synset"),
+        ("03 n 02 entity 0 entity 1 000 | ", "a word stands twice"),
         ("03 n 01 being 0 000 | ", "being has no sense 00000100 in index.noun"),
         ("03 n 01 entity 0 001 ? 00000200 n 0000 | ", "unknown pointer ?"),
         ("03 n 01 entity 0 001 ~ 00000999 n 0000 | ", "word 0 of synset 00000999 n, which there"),
@@ -234,6 +238,27 @@ def test_a_damaged_file_is_named(name: str, text: str, message: str, tiny: Path)
     (tiny / name).write_bytes(text.encode("latin1"))
     with pytest.raises(InputError, match=message):
         read_wordnet(tiny)
+
+
+@given(data=st.data())
+@settings(
+    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_cut_or_changed_files_are_never_a_traceback(data: st.DataObject, tiny: Path) -> None:
+    path = tiny / data.draw(st.sampled_from(["data.noun", "data.verb", "index.noun", "index.adj"]))
+    whole = path.read_bytes()
+    changed = bytearray(whole)
+    at = data.draw(st.integers(len(LICENCE), len(whole) - 1))
+    if data.draw(st.booleans()):
+        del changed[at:]
+    else:
+        changed[at] = data.draw(st.integers(0, 255))
+    path.write_bytes(changed)
+    try:
+        with contextlib.suppress(InputError):
+            make_graph(read_wordnet(tiny), lemmas=True)
+    finally:
+        path.write_bytes(whole)
 
 
 def test_a_wordnet_without_relations_is_refused(tmp_path: Path) -> None:
