@@ -11,7 +11,9 @@ from wikidata5m.console import emit, json_option, output_options, table
 from wikidata5m.errors import DatasetError
 
 if TYPE_CHECKING:
+    from kepler_ke.export import Target
     from kepler_ke.init import Size
+    from kepler_ke.predict import Role
     from wikidata5m.dataset import Dataset
     from wikidata5m.schema import Part, Setting
 
@@ -185,13 +187,19 @@ def train(
 @kepler.command()
 @click.argument("run_folder", metavar="RUN", type=_PATH)
 @click.option("--dataset", type=_PATH, help="The dataset, where it is not where RUN says.")
-@click.option("--out", required=True, type=_PATH, help="Output folder.")
-@click.option("--overwrite", is_flag=True, help="Replace what the output folder holds.")
+@output_options
 @json_option
 def encode(
-    run_folder: Path, dataset: Path | None, out: Path, overwrite: bool, as_json: bool
+    run_folder: Path,
+    dataset: Path | None,
+    out: Path,
+    resume: bool,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Write the vectors of all entities' descriptions by RUN's encoder.
+
+    They are written as they come, so that memory does not grow and --resume loses little.
 
     \b
     Example:
@@ -199,7 +207,8 @@ def encode(
     """
     from kepler_ke.evaluate import encode_run
 
-    texts, dim = encode_run(run_folder, _dataset(run_folder, dataset), out, overwrite=overwrite)
+    data = _dataset(run_folder, dataset)
+    texts, dim = encode_run(run_folder, data, out, overwrite=overwrite, resume=resume)
     count = len(texts.entities)
     emit(
         {"out": str(out), "entities": count, "dim": dim, "labels_only": texts.labels_only},
@@ -256,6 +265,106 @@ def evaluate(
     data = _dataset(run_folder, dataset)
     result = evaluate_run(run_folder, data, part, sample=sample, sample_seed=sample_seed)
     emit(asdict(result), as_json=as_json, text=markdown_table([result]))
+
+
+@kepler.command()
+@click.argument("run_folder", metavar="RUN", type=_PATH)
+@click.option("--text", required=True, help="What the entity is, its name first.")
+@click.option("--relation", required=True, metavar="ID", help="A relation of the dataset, as P106.")
+@click.option(
+    "--as",
+    "role",
+    type=click.Choice(["head", "tail"]),
+    default="head",
+    show_default=True,
+    help="Which end of the triplet the text is; the other end is sought.",
+)
+@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="Answers.")
+@click.option("--dataset", type=_PATH, help="The dataset, where it is not where RUN says.")
+@json_option
+def predict(
+    run_folder: Path,
+    text: str,
+    relation: str,
+    role: Role,
+    top: int,
+    dataset: Path | None,
+    as_json: bool,
+) -> None:
+    """Rank the dataset's entities as answers for an entity that is in no graph.
+
+    All entities are encoded when the first question is asked, into RUN/vectors.
+
+    \b
+    Example:
+      wikidata5m kepler predict runs/kepler --relation P106 \\
+        --text "Ada Lovelace was an English mathematician and writer."
+    """
+    from dataclasses import asdict
+
+    from kepler_ke.predict import predict as ask
+
+    data = _dataset(run_folder, dataset)
+    answers = ask(run_folder, data, text, relation, role=role, top=top)
+    rows = [[i + 1, a.entity, a.label, a.score] for i, a in enumerate(answers)]
+    emit(
+        {"relation": relation, "role": role, "answers": [asdict(answer) for answer in answers]},
+        as_json=as_json,
+        text=table(["rank", "entity", "label", "score"], rows),
+    )
+
+
+@kepler.command()
+@click.argument("run_folder", metavar="RUN", type=_PATH)
+@click.option(
+    "--to",
+    type=click.Choice(["hf", "sentence-transformers"]),
+    default="hf",
+    show_default=True,
+    help="For AutoModel and AutoModelForMaskedLM, or for SentenceTransformer.",
+)
+@click.option("--out", required=True, type=_PATH, help="Output folder.")
+@click.option("--overwrite", is_flag=True, help="Replace what the output folder holds.")
+@json_option
+def export(run_folder: Path, to: Target, out: Path, overwrite: bool, as_json: bool) -> None:
+    """Write RUN's encoder as a folder that other libraries load, with a model card.
+
+    \b
+    Example:
+      wikidata5m kepler export runs/kepler --to sentence-transformers --out kepler-encoder
+    """
+    from kepler_ke.export import export_run
+
+    export_run(run_folder, to, out, overwrite=overwrite)
+    emit({"out": str(out), "to": to}, as_json=as_json, text=f"{out}: encoder for {to}")
+
+
+@kepler.command()
+@click.argument("checkpoint", metavar="FILE.pt", type=_PATH)
+@click.option(
+    "--tokenizer", default="roberta-base", show_default=True, help="RoBERTa's: a name or a folder."
+)
+@click.option("--out", required=True, type=_PATH, help="Output folder.")
+@click.option("--overwrite", is_flag=True, help="Replace what the output folder holds.")
+@json_option
+def convert(checkpoint: Path, tokenizer: str, out: Path, overwrite: bool, as_json: bool) -> None:
+    """Turn a released fairseq checkpoint of KEPLER into a folder that --encoder takes.
+
+    Only tensors are loaded; a file that would run code is refused. The vectors of the checkpoint's
+    relations go beside the model, into ke_relations.safetensors.
+
+    \b
+    Example:
+      wikidata5m kepler convert KEPLERforNLP.pt --tokenizer roberta-base --out kepler-released
+    """
+    from kepler_ke.fairseq import convert_checkpoint
+
+    found = convert_checkpoint(checkpoint, tokenizer, out, overwrite=overwrite)
+    emit(
+        {"out": str(out)} | found,
+        as_json=as_json,
+        text=f"{out}: {found['layers']} layers x {found['dim']}, {found['tokens']:,} tokens",
+    )
 
 
 def _dataset(run: Path, dataset: Path | None) -> Dataset:

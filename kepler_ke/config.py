@@ -27,6 +27,7 @@ NegativeSource = Literal["graph", "batch"]
 Batching = Literal["triplets", "subgraphs"]
 WordVectors = Literal["encoder", "random"]
 MlmText = Literal["corpus", "descriptions"]
+Attention = Literal["sdpa", "eager", "flash_attention_2"]
 Precision = Literal["fp32", "bf16", "fp16"]
 
 PRESETS: Final = Path(__file__).parent / "presets"
@@ -107,8 +108,8 @@ class KeplerConfig:
     """Forward passes per update; batch x accumulate is the effective batch."""
     batching: Batching = "triplets"
     """A pass is random triplets, or a connected subgraph's, whose texts serve several triplets."""
-    epochs: int = 30
-    """Passes over the training triplets; 0 leaves the encoder as it is."""
+    epochs: float = 30
+    """Passes over the training triplets, also a fraction of one; 0 leaves the encoder as it is."""
 
     # Optimizer
     lr: float = 6e-4
@@ -131,6 +132,14 @@ class KeplerConfig:
     # Running
     precision: Precision = "fp32"
     """bf16 and fp16 run the encoder under autocast; weights, loss and optimizer stay fp32."""
+    attention: Attention = "sdpa"
+    """The kernel: sdpa and eager pad to the longest of a bucket; flash_attention_2 leaves padding
+    out, and wants a GPU, half precision and the package flash-attn."""
+    checkpointing: bool = False
+    """Whether activations are computed again in the backward pass: less memory, a third slower."""
+    compile: bool = False
+    """Whether torch.compile fuses the encoder; the first updates are slow, and it wants a C++
+    compiler."""
     log_steps: int = 100
     """Updates between two lines of log.jsonl."""
     validate_steps: int = 0
@@ -177,6 +186,10 @@ class KeplerConfig:
             raise ConfigError("memory: only objective=contrastive has one; set memory=0")
         if self.architecture == "cnn" and self.mlm_batch:
             raise ConfigError("architecture = cnn: has no masked-LM head; set mlm_batch=0")
+        if self.architecture == "cnn" and (self.checkpointing or self.compile):
+            raise ConfigError("architecture = cnn: leave checkpointing and compile off")
+        if self.attention == "flash_attention_2" and self.precision == "fp32":
+            raise ConfigError("attention = flash_attention_2: wants precision=bf16 or fp16")
         if self.objective == "none" and not self.mlm_batch and self.epochs:
             raise ConfigError("objective = none and mlm_batch = 0: nothing to train; set epochs=0")
 

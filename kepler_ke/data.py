@@ -78,25 +78,6 @@ def check_unseen(dataset: Dataset) -> None:
             )
 
 
-class Order:
-    """Which triplets each update sees: every epoch is a permutation by (seed, epoch)."""
-
-    def __init__(self, triplets_N3: Indices, size: int, seed: int) -> None:
-        self.triplets_N3, self.size, self.seed = triplets_N3, size, seed
-        self.steps = -(-len(triplets_N3) // size)
-        """Updates of an epoch; the last one may see fewer triplets."""
-        self._epoch = -1
-        self._permutation = np.zeros(0, dtype=np.int64)
-
-    def batch(self, step: int) -> Indices:
-        """The triplets of an update, (up to size, 3)."""
-        epoch, place = divmod(step, self.steps)
-        if epoch != self._epoch:
-            rng = generator(self.seed, "order", epoch)
-            self._epoch, self._permutation = epoch, rng.permutation(len(self.triplets_N3))
-        return self.triplets_N3[self._permutation[place * self.size :][: self.size]]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnowledgeBatch:
     """Triplets and their corruptions (Eq. 2), as places in a list of distinct texts."""

@@ -9,6 +9,7 @@ Shapes: B texts, T tokens, D vector width, M masked positions, V vocabulary, R r
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +29,7 @@ from transformers import (
 )
 
 from benchmarks.scorers import Scorer, get_scorer
-from kepler_ke.config import KeplerConfig, ScorerName
+from kepler_ke.config import Attention, KeplerConfig, ScorerName
 from kepler_ke.dkrl import Dkrl
 from kepler_ke.quiet import quiet
 from wikidata5m.console import log
@@ -76,6 +77,15 @@ class Kepler(nn.Module):
             requires_grad=config.objective == "contrastive",
         )
         """By exp of this the scores of `contrastive` are multiplied: 1 / temperature."""
+        # A method, not a module: the same weights must not be registered twice.
+        backbone: Any = getattr(language_model, "base_model", language_model)
+        self._states: Callable[..., Any] = backbone.forward
+        if config.checkpointing:
+            # The older name is deprecated where the newer one is there.
+            enable = getattr(backbone, "activation_checkpointing_enable", None)
+            (enable or backbone.gradient_checkpointing_enable)({"use_reentrant": False})
+        if config.compile:
+            self._states = torch.compile(backbone.forward, dynamic=True)
 
     @property
     def device(self) -> torch.device:
@@ -93,10 +103,8 @@ class Kepler(nn.Module):
 
     def hidden(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """The last layer's states, (B, T, D); `mask_BT` is true on tokens, false on padding."""
-        assert isinstance(self.language_model, PreTrainedModel)
         with self._autocast():
-            backbone = self.language_model.base_model
-            states: Tensor = backbone(input_ids=ids_BT, attention_mask=mask_BT.long())[0]
+            states: Tensor = self._states(input_ids=ids_BT, attention_mask=mask_BT.long())[0]
         return states
 
     def encode(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
@@ -158,7 +166,9 @@ def make_scorer(config: KeplerConfig, gamma: float | None = None) -> Scorer:
     return get_scorer(name, gamma=config.gamma if gamma is None else gamma, p=config.p)
 
 
-def load_encoder(source: str, *, seed: int = 0) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_encoder(
+    source: str, *, seed: int = 0, attention: Attention = "sdpa"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A masked language model and its tokenizer, from a folder or by name.
 
     Weights that the source lacks (a sentence encoder has no masked-LM head) are drawn by `seed` and
@@ -174,9 +184,14 @@ def load_encoder(source: str, *, seed: int = 0) -> tuple[PreTrainedModel, PreTra
         with quiet():
             config = AutoConfig.from_pretrained(source)
             model, report = AutoModelForMaskedLM.from_pretrained(
-                source, config=config, output_loading_info=True
+                source, config=config, output_loading_info=True, attn_implementation=attention
             )
             tokenizer = AutoTokenizer.from_pretrained(source)
+    except ImportError as error:
+        raise ConfigError(
+            f"attention = {attention}: cannot be used here ({_first_line(error)}); "
+            "set attention=sdpa"
+        ) from None
     except OSError as error:
         raise ConfigError(
             f"{source}: cannot be loaded ({_first_line(error)}); without internet name a local "
@@ -224,7 +239,7 @@ def build_kepler(
 
     Raises ConfigError when there is no such encoder or it does not fit the settings.
     """
-    language_model, tokenizer = load_encoder(source, seed=seed)
+    language_model, tokenizer = load_encoder(source, seed=seed, attention=config.attention)
     if config.architecture == "transformer":
         check_tokens(language_model, config.tokens, source)
         model = Kepler(language_model, relations, config, seed)
@@ -295,7 +310,7 @@ def load_kepler(folder: Path) -> tuple[Kepler, PreTrainedTokenizerBase]:
                 sizes["vocabulary"], sizes["word_width"], config.cnn_dim, sizes["padding"]
             )
         else:
-            language_model, tokenizer = load_encoder(str(folder))
+            language_model, tokenizer = load_encoder(str(folder), attention=config.attention)
         model = Kepler(language_model, len(beside["relations_RD"]), config, seed=0)
         left_out = model.load_state_dict(beside, strict=False)
     except (OSError, KeyError, SafetensorError, RuntimeError, msgspec.ValidationError) as error:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from benchmarks.embeddings import EmbeddingsMeta, save_embeddings
+from benchmarks.embeddings import TENSORS, EmbeddingsMeta, load_embeddings
 from benchmarks.metrics import Side, Values, metrics
 from benchmarks.ranking import Predictor, Ranks
 from benchmarks.results import RankingProtocol, Result, make_result
@@ -26,6 +26,7 @@ from kepler_ke.encode import encode_texts, relation_vectors
 from kepler_ke.encoder import Kepler, load_kepler, make_scorer
 from kepler_ke.predictor import HEADS_IN_WORDS, Heads, choose_heads, make_predictor, rank
 from kepler_ke.runs import RunInfo, read_config, read_run_on, train_summary
+from kepler_ke.stream import model_identity, stream_embeddings
 from kepler_ke.tokens import Indices, Texts, graph_texts
 from kepler_ke.world import device
 from wikidata5m.dataset import Dataset, Triplets
@@ -113,9 +114,9 @@ def evaluate_run(
     entities = part_entities(dataset, setting, part)
     trained = load_judge(run / "model", dataset, info)
     heads = choose_heads(trained.model, len(entities), len(np.unique(triplets[:, 1])))
-    vectors_CD = trained.encode(entities, what="encode")
-    _save(run / "embeddings" / f"{setting}-{part}", dataset, trained, vectors_CD, entities)
-    predictor = trained.predictor(vectors_CD, entities, heads)
+    folder = run / "embeddings" / f"{setting}-{part}"
+    write_vectors(folder, run / "model", dataset, trained, entities)
+    predictor = trained.predictor(load_embeddings(folder).entities, entities, heads)
     known = known_triplets(dataset, setting)
     ranks = rank(predictor, triplets, known, entities, what=f"rank {setting} {part}")
     result = make_result(
@@ -281,28 +282,31 @@ def validation(
 
 
 def encode_run(
-    run: Path, dataset: Dataset, folder: Path, *, overwrite: bool = False
+    run: Path, dataset: Dataset, folder: Path, *, overwrite: bool = False, resume: bool = False
 ) -> tuple[Texts, int]:
     """Encode all entities into `folder`; returns their texts and the vectors' width.
 
-    What `folder` held is deleted, with `overwrite`, only when the run proved readable.
+    What `folder` held is deleted, with `overwrite`, only when the run proved readable; with
+    `resume` the same work goes on where it was interrupted.
     Raises DatasetError when the run was trained on another dataset, OutputExistsError.
     """
     info = read_run_on(run, dataset)
     trained = load_judge(run / "model", dataset, info)
-    claim_output(folder, overwrite=overwrite, inputs=[dataset.path, run])
-    entities = np.arange(dataset.num_entities)
-    _save(folder, dataset, trained, trained.encode(entities, what="encode"), entities)
+    inputs = [dataset.path, run]
+    claim_output(folder, overwrite=overwrite, resume=resume, marker=TENSORS, inputs=inputs)
+    write_vectors(folder, run / "model", dataset, trained, np.arange(dataset.num_entities))
     return trained.texts, trained.model.dim
 
 
-def _save(folder: Path, dataset: Dataset, of: Judge, vectors_CD: Tensor, entities: Indices) -> None:
-    whole = len(entities) == dataset.num_entities
-    index_C = None if whole else torch.from_numpy(entities)
-    save_embeddings(folder, vectors_CD, of.relations_RD, meta_of(dataset, of), index_E=index_C)
+def write_vectors(
+    folder: Path, model: Path, dataset: Dataset, of: Judge, entities: Indices
+) -> None:
+    """The entities' vectors as an artefact; what an interrupted call wrote is kept."""
+    meta = meta_of(dataset, of, model_identity(model))
+    stream_embeddings(folder, of.model, of.texts, entities, of.relations_RD, meta)
 
 
-def meta_of(dataset: Dataset, of: Judge) -> EmbeddingsMeta:
+def meta_of(dataset: Dataset, of: Judge, model: str) -> EmbeddingsMeta:
     """What must be known of a model's vectors."""
     config = of.model.config
     names = ("objective", "pooling", "tokens", "text", "conditioned")
@@ -314,5 +318,5 @@ def meta_of(dataset: Dataset, of: Judge) -> EmbeddingsMeta:
         gamma=of.scorer.gamma,
         p=of.scorer.p,
         reciprocal=config.inverse,
-        extra={"kind": "kepler", **{name: getattr(config, name) for name in names}},
+        extra={"kind": "kepler", "model": model} | {name: getattr(config, name) for name in names},
     )

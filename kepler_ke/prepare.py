@@ -1,7 +1,7 @@
 """From arguments to a job: check, write the run folder's beginning, load what training needs.
 
-Imports numpy, torch, wikidata5m and kepler_ke's config, data, encoder, graph, runs, step, tokens,
-world.
+Imports numpy, torch, wikidata5m and kepler_ke's config, data, encoder, graph, order, runs, step,
+tokens and world.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from kepler_ke.config import KeplerConfig, save_config
-from kepler_ke.data import Order, check_unseen
+from kepler_ke.data import check_unseen
 from kepler_ke.encoder import Kepler, build_kepler, load_kepler, make_scorer, save_kepler
 from kepler_ke.graph import TrainGraph
+from kepler_ke.order import Batches, Order, SubgraphOrder
 from kepler_ke.runs import CONFIG, RUN, RunInfo, read_config
 from kepler_ke.step import Graph, Job, Memory
-from kepler_ke.tokens import MaskedTexts, corpus_tokens, graph_texts
+from kepler_ke.tokens import Indices, MaskedTexts, corpus_tokens, graph_texts
 from kepler_ke.world import World, device
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, DatasetError
@@ -131,13 +132,19 @@ def _graph(
         triplets_N3 = np.concatenate([triplets_N3, turned_N3])
     return Graph(
         texts=graph_texts(tokenizer, dataset, config),
-        order=Order(triplets_N3, config.batch * config.accumulate, info.seed),
+        order=_order(triplets_N3, dataset.num_entities, config, info.seed),
         entities=entities,
         train=train,
         scorer=make_scorer(config, gamma),
         first_relation=first_relation,
         num_relations=dataset.num_relations,
     )
+
+
+def _order(triplets_N3: Indices, num_entities: int, config: KeplerConfig, seed: int) -> Batches:
+    if config.batching == "subgraphs":
+        return SubgraphOrder(triplets_N3, num_entities, config.batch, config.accumulate, seed)
+    return Order(triplets_N3, config.batch * config.accumulate, seed)
 
 
 def _masked(

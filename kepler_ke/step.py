@@ -1,7 +1,7 @@
 """One update of the weights: passes over triplets and masked texts, gradients added up (Eq. 6, 7).
 
 Imports numpy, torch, transformers, benchmarks.scorers, wikidata5m and kepler_ke's config, data,
-encode, encoder, graph, objectives, tokens and world.
+encode, encoder, graph, objectives, order, tokens and world.
 
 Shapes: B triplets of a pass, M distinct texts, L earlier encodings, D vector width, T tokens.
 """
@@ -20,7 +20,6 @@ from transformers import PreTrainedTokenizerBase
 from benchmarks.scorers import Scorer
 from kepler_ke.config import KeplerConfig
 from kepler_ke.data import (
-    Order,
     contrastive_batch,
     false_negatives,
     generator,
@@ -37,6 +36,7 @@ from kepler_ke.objectives import (
     knowledge_scores,
     masked_loss,
 )
+from kepler_ke.order import Batches
 from kepler_ke.tokens import Indices, MaskedTexts, Texts
 from kepler_ke.world import World
 from wikidata5m.errors import Wikidata5MError
@@ -50,7 +50,7 @@ class Graph:
     """What the knowledge loss reads of one graph."""
 
     texts: Texts
-    order: Order
+    order: Batches
     entities: Indices
     """The training entities, ascending: negatives come from here."""
     train: TrainGraph

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,36 @@ INVERSE: Final = "inverse of: "
 """What an inverse relation's text starts with."""
 _STEP: Final = 4096
 _SMALL: Final = 1 << 16
+
+
+class Tokens(Protocol):
+    """The token ids of N texts, without special tokens."""
+
+    def __len__(self) -> int:
+        """N."""
+
+    def lengths(self, rows: Indices) -> Indices:
+        """Tokens of each text."""
+
+    def __getitem__(self, row: int) -> npt.NDArray[Any]:
+        """The ids of one text."""
+
+
+class OneText:
+    """The token ids of a single text that is in no file: row 0."""
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        self.ids = np.array(ids, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return 1
+
+    def lengths(self, rows: Indices) -> Indices:
+        """See Tokens."""
+        return np.full(len(rows), len(self.ids), dtype=np.int64)
+
+    def __getitem__(self, row: int) -> npt.NDArray[Any]:
+        return self.ids
 
 
 class TokenFile:
@@ -120,16 +150,13 @@ class Layout:
 class Texts:
     """Every text of one graph that an encoder may be asked to read, by its key."""
 
-    entities: TokenFile
+    entities: Tokens
     """Row i is entity i of the dataset."""
     relations: tuple[npt.NDArray[np.int64], ...]
     """(2 R) the relations' texts, then those of their inverses."""
     layout: Layout
-
-    @property
-    def labels_only(self) -> int:
-        """How many of all entities have no description and stand for their label."""
-        return int(self.entities.meta["labels_only"])
+    labels_only: int = 0
+    """How many of all entities have no description and stand for their label."""
 
     def keys(
         self,
@@ -195,7 +222,7 @@ class Texts:
 class MaskedTexts:
     """The texts of the masked-language-model loss: some rows of a token file."""
 
-    tokens: TokenFile
+    tokens: Tokens
     rows: Indices
     """(N,) which texts may be drawn; all of them belong to training."""
     layout: Layout
@@ -217,8 +244,10 @@ def graph_texts(
     Raises DatasetError on entities without description where the settings refuse them.
     """
     layout = Layout.of(tokenizer, config.tokens)
+    entities = _entity_tokens(tokenizer, dataset, config)
     texts = Texts(
-        entities=_entity_tokens(tokenizer, dataset, config),
+        entities=entities,
+        labels_only=int(entities.meta["labels_only"]),
         relations=tuple(
             np.array(tokenizer(text, add_special_tokens=False)["input_ids"], dtype=np.int64)
             for text in relation_texts(dataset, config)

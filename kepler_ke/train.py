@@ -11,6 +11,7 @@ model before the first update: the baseline), checkpoint/, best/ and, when finis
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from dataclasses import replace
@@ -22,6 +23,7 @@ import ujson
 from kepler_ke.checkpoint import Place, load_checkpoint, save_checkpoint
 from kepler_ke.config import KeplerConfig
 from kepler_ke.encoder import save_kepler
+from kepler_ke.estimate import estimate
 from kepler_ke.evaluate import Validation, validation
 from kepler_ke.prepare import check_arguments, prepare, resume_run, start
 from kepler_ke.runs import LOG, RUN, RunInfo, read_log
@@ -34,6 +36,8 @@ from wikidata5m.files import atomic_path
 from wikidata5m.schema import Setting
 
 BEST: Final = "best"
+WORTH_ESTIMATING: Final = 100
+"""Passes: an estimate takes two."""
 _NO_MEMORY: Final = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -105,7 +109,11 @@ def _train(
 
 
 def _loop(job: Job, check: Validation, run: Path, place: Place) -> dict[str, Any]:
-    config, total = job.config, job.steps * job.config.epochs
+    config, total = job.config, math.ceil(job.steps * job.config.epochs)
+    if (total - place.step) * config.accumulate >= WORTH_ESTIMATING:
+        expected = estimate(job, total - place.step)
+        if job.world.first:
+            log(f"{total - place.step:,} updates; {expected}")
     window = _Window()
     with progress("kepler train", total, "updates") as told:
         for step in range(place.step, total):

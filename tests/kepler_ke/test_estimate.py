@@ -1,0 +1,107 @@
+"""What is told before training: plausible, and without a trace in the training."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from kepler_ke.estimate import Estimate, estimate
+from kepler_ke.prepare import prepare, start
+from kepler_ke.runs import RunInfo
+from kepler_ke.train import train
+from kepler_ke.world import World
+from tests.kepler_ke.conftest import SHORT
+from wikidata5m.dataset import Dataset
+from wikidata5m.errors import Wikidata5MError
+
+
+def test_an_estimate_grows_with_the_updates_and_leaves_nothing_behind(
+    dataset: Dataset, encoder: Path, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(
+        SHORT, objective="contrastive", memory=50, inverse=True, accumulate=2
+    )
+    info = RunInfo(
+        dataset="d", dataset_hash=dataset.manifest.dataset_hash, encoder=str(encoder),
+        setting="inductive", seed=3, preset="p",
+    )  # fmt: skip
+    start([dataset], tmp_path / "run", info, config, overwrite=False, resume=False)
+    job = prepare([dataset], tmp_path / "run", info, config, World())
+    before = {name: x.clone() for name, x in job.model.named_parameters()}
+    found = estimate(job, updates=100)
+    assert found.seconds > 0
+    assert found.memory_bytes > sum(x.numel() * 4 for x in before.values())
+    assert all(torch.equal(before[name], x) for name, x in job.model.named_parameters())
+    assert all(x.grad is None for x in job.model.parameters())
+    assert len(job.memory.entities_L) == 0
+
+
+def test_a_run_worth_it_is_estimated_before_it_starts(
+    dataset: Dataset,
+    encoder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("kepler_ke.train.WORTH_ESTIMATING", 2)
+    short = dataclasses.replace(SHORT, epochs=1, mlm_batch=0)
+    last = train(dataset, str(encoder), tmp_path / "run", short)
+    assert f"{last['step']} updates; estimated: " in capsys.readouterr().err
+
+
+def test_an_estimate_reads_as_a_sentence() -> None:
+    assert "1.5 hours" in str(Estimate(seconds=5400, memory_bytes=10**9))
+    assert "2.0 minutes" in str(Estimate(seconds=120, memory_bytes=10**9))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+def test_out_of_memory_says_which_knob_to_turn_and_leaves_checkpoints(
+    error: Exception,
+    dataset: Dataset,
+    encoder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("kepler_ke.train.update", fail)
+        with pytest.raises(Wikidata5MError, match="halve batch and double accumulate"):
+            train(dataset, str(encoder), run, SHORT)
+    last = train(dataset, str(encoder), run, SHORT, resume=True)
+    assert last["epoch"] == SHORT.epochs
+
+
+def test_another_error_is_not_taken_for_a_lack_of_memory(
+    dataset: Dataset, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr("kepler_ke.train.update", fail)
+    with pytest.raises(RuntimeError, match="something else"):
+        train(dataset, str(encoder), tmp_path / "run", SHORT)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_trains_near_full(
+    precision: str, dataset: Dataset, encoder: Path, tmp_path: Path
+) -> None:
+    short = dataclasses.replace(SHORT, epochs=1, batch=48, tokens=16, mlm_batch=1)
+    config = dataclasses.replace(short, precision=precision, checkpoint_steps=2)  # type: ignore[arg-type]
+    last = train(dataset, str(encoder), tmp_path / "run", config)
+    full = train(dataset, str(encoder), tmp_path / "full", short)
+    assert last["loss"] == pytest.approx(full["loss"], rel=0.25)
+    place = next((tmp_path / "run" / "checkpoint").glob("step-*/place.json")).read_text()
+    assert ('"_growth_tracker"' in place) == (precision == "fp16")
