@@ -51,14 +51,6 @@ class Partials(NamedTuple):
     negative_GBK: Tensor
 
 
-class Known(NamedTuple):
-    """What the loss of one direction takes besides scores."""
-
-    clash_GBK: Tensor
-    weight_GB: Tensor | None
-    log_share_GK: Tensor | None
-
-
 def inverted(batch: Batch, num_relations: int) -> Batch:
     """Head queries (?, r, t) as the tail queries (t, r + R, ?) that answer them reciprocally."""
     head_GB, relation_GB, tail_GB = batch.positives_GB3.unbind(-1)
@@ -94,20 +86,16 @@ def vectors_of(batch: Batch, entity_MD: Tensor, relation_MR: Tensor) -> Vectors:
     )
 
 
-def known(batch: Batch) -> list[Known]:
-    """For each direction that the batch asks in."""
-    head_GB, _, tail_GB = batch.positives_GB3.unbind(-1)
-    answers = {"tails": tail_GB, "heads": head_GB}
-    return [
-        Known(batch.clash(answers[asked]), batch.weight_GB, batch.log_share_GK)
-        for asked in ASKED[batch.side]
-    ]
+def narrow(batch: Batch) -> Batch:
+    """The same batch with ids of 32 bits, of which twice as many fit a vector register."""
+    positives_GB3, negatives_GK = batch.positives_GB3.int(), batch.negatives_GK.int()
+    return replace(batch, positives_GB3=positives_GB3, negatives_GK=negatives_GK)
 
 
-def partials(scorer: Scorer, side: Side, vectors: Vectors) -> list[Partials]:
+def partials(scorer: Scorer, batch: Batch, vectors: Vectors) -> list[Partials]:
     """The partial scores of truths and candidates, for each direction asked."""
     found = []
-    for asked in ASKED[side]:
+    for asked in ASKED[batch.side]:
         query_GBD, answer_GBD = _query(scorer, asked, vectors)
         found.append(
             Partials(
@@ -119,19 +107,16 @@ def partials(scorer: Scorer, side: Side, vectors: Vectors) -> list[Partials]:
 
 
 def gradients(
-    scorer: Scorer,
-    loss: LossFunction,
-    side: Side,
-    vectors: Vectors,
-    partials: list[Partials],
-    known: list[Known],
+    scorer: Scorer, loss: LossFunction, batch: Batch, vectors: Vectors, partials: list[Partials]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The mean loss over the directions, and its gradients by the rows that `rows_of` gives."""
     similarity, share = scorer.similarity, 1 / len(partials)
     total, grads = vectors.head_GBD.new_zeros(()), _Grads(vectors)
-    for asked, partial, given in zip(ASKED[side], partials, known, strict=True):
+    for asked, partial in zip(ASKED[batch.side], partials, strict=True):
+        # Compared here, where the loss's own loop can do it: stored, the mask would be read often.
+        clash_GBK = batch.clash(batch.positives_GB3[..., 2 if asked == "tails" else 0])
         true_GB, negative_GBK = (similarity.finish(x) for x in partial)
-        value, *slopes = loss(true_GB, negative_GBK, *given)
+        value, *slopes = loss(true_GB, negative_GBK, clash_GBK, batch.weight_GB, batch.log_share_GK)
         total = total + share * value
         to_true_GB, to_negative_GBK = (
             similarity.finish_grad(x, share * slope)

@@ -25,7 +25,7 @@ from benchmarks.engines.step import (
     Partials,
     gradients,
     inverted,
-    known,
+    narrow,
     partials,
     rows_of,
     vectors_of,
@@ -165,15 +165,15 @@ class TorchEngine:
 
     def _descend(self, batch: Batch, entities: _Gathered, relations: _Gathered) -> Tensor:
         """The loss without penalties; leaves its gradients with the rows."""
-        run = self._run(batch)
+        run, batch = self._run(batch), narrow(batch)
         vectors = vectors_of(batch, entities.shown_MD, relations.shown_MD)
         found = [
             Partials(*map(self.processes.sum, partial))
-            for partial in run(partials, self.scorer, batch.side, vectors)
+            for partial in run(partials, self.scorer, batch, vectors)
         ]
         loss: Tensor
         loss, entities.grad_MD, relations.grad_MD = run(
-            gradients, self.scorer, self.loss, batch.side, vectors, found, known(batch)
+            gradients, self.scorer, self.loss, batch, vectors, found
         )
         return loss
 
