@@ -316,6 +316,7 @@ def test_a_numpy_without_bool_is_a_note(small: Dataset, place: Path) -> None:
         ("model.dim=48", "compiled for 32, 64, 96, 128, 256, 512, 1024, 2048"),
         ("loss.name=softmax", "set loss.name=self_adversarial"),
         ("regulariser.entities=0.1", "RotatE has no penalty"),
+        ("train.optimizer=row_adagrad", "GraphVite knows sgd, adagrad, adam; set one"),
         ("train.schedule=plateau", "linear and constant"),
         ("model.reciprocal=true", "GraphVite has no such setting"),
         ("train.chunk=16", "leave it at"),
@@ -351,10 +352,14 @@ def test_no_temperature_is_none_for_graphvite_too() -> None:
 def test_auto_stands_for_what_was_left_open() -> None:
     config = load_config(
         RunConfig,
-        overrides=["model.name=rotate", "graphvite.episode_size=0", "graphvite.gpus=2"],
+        overrides=[
+            *("model.name=rotate", "train.optimizer=adagrad"),
+            *("graphvite.episode_size=0", "graphvite.gpus=2"),
+        ],
     )
     values = yaml.safe_load(render(config, ["train.txt"]))
     assert values["build"]["episode_size"] == "auto"
+    assert values["build"]["optimizer"]["type"] == "AdaGrad"
     assert values["resource"] == {"gpus": [0, 1], "cpu_per_gpu": "auto", "dim": 128}
 
 

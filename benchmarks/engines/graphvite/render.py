@@ -32,7 +32,7 @@ NAMES: Final[dict[ModelName, str]] = {
 }
 """GraphVite's names; QuatE came with 0.2.2."""
 OPTIMIZERS: Final[dict[OptimizerName, str]] = {"sgd": "SGD", "adagrad": "AdaGrad", "adam": "Adam"}
-"""GraphVite's AdaGrad keeps a sum per float, ours one per row."""
+"""Those that both have; GraphVite keeps its sums of squares per float, as our adagrad does."""
 MARGIN: Final[frozenset[ModelName]] = frozenset({"transe", "rotate"})
 """The models with a margin; the others have an L3 penalty in its place."""
 DIMENSIONS: Final = (32, 64, 96, 128, 256, 512, 1024, 2048)
@@ -67,6 +67,11 @@ def check_settings(config: RunConfig) -> None:
         )
     if config.train.schedule == "plateau":
         raise ConfigError("train.schedule = plateau: GraphVite knows linear and constant; set one")
+    if config.train.optimizer not in OPTIMIZERS:
+        known = ", ".join(OPTIMIZERS)
+        raise ConfigError(
+            f"train.optimizer = {config.train.optimizer}: GraphVite knows {known}; set one"
+        )
     _check_penalty(config)
     default = dict(_flat(asdict(RunConfig())))
     for key, value in _flat(asdict(config)):
