@@ -28,8 +28,9 @@ CASES = {
     "transe-2": ["model.name=transe", "model.p=2", "train.optimizer=adam", "train.lr=0.01"],
     "distmult": ["model.name=distmult", "train.optimizer=sgd", "loss.name=one_vs_all"],
     "complex": ["model.name=complex", RECIPROCAL, "regulariser.entities=0.05"],
-    "simple": ["model.name=simple", "regulariser.name=lp", "regulariser.relations=0.05"],
+    "simple": ["model.name=simple", "train.optimizer=adagrad", "regulariser.relations=0.05"],
     "rotate": ["model.name=rotate", "loss.name=self_adversarial", "train.sides=alternate"],
+    "lp": ["model.name=simple", "regulariser.name=lp", "regulariser.relations=0.05"],
     "quate": ["model.name=quate", RECIPROCAL, "train.in_batch=true", "train.positives=degree"],
     "dropout": ["model.name=complex", "train.entity_dropout=0.3", "train.relation_dropout=0.2"],
 }
