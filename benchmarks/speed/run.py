@@ -149,7 +149,7 @@ def run(
     ]
     tries = len(settings.batches) if len(settings.batches) > 1 else 0
     with progress("measuring", len(pairs) * (tries + settings.repeats), "processes") as show:
-        count = itertools.count(1)
+        count = itertools.count()
 
         def measure(engine: str, model: str, so_far: Measured, **change: Any) -> Measured:
             work = replace(_work(graph, settings, engine, model), **change)
@@ -160,6 +160,7 @@ def run(
         for _, pair in itertools.product(range(settings.repeats), pairs):
             if not found[pair].error:
                 found[pair] = measure(*pair, found[pair], batch=found[pair].batch)
+        show(next(count))
     return Report(
         graph=graph.name,
         num_entities=graph.num_entities,
