@@ -107,7 +107,9 @@ def predict(
     about `memory_bytes` are used. Raises Wikidata5MError when a score is not finite.
     """
     stated = known_answers(queries, parts)
-    entity_C = np.unique(candidates_C).astype(np.int64)
+    entity_C = np.asarray(candidates_C, dtype=np.int64)
+    if (np.diff(entity_C) <= 0).any():
+        entity_C = np.unique(entity_C)
     found: list[list[Answer]] = [[] for _ in queries]
     for number_B in _batches(queries):
         batch = [queries[number] for number in number_B]
@@ -131,21 +133,21 @@ def known_answers(
     queries: Sequence[Query], parts: Mapping[Part | Support, Triplets]
 ) -> pl.DataFrame:
     """query, entity, part: what the triplets answer; an answer once, with its first part."""
-    asked = pl.DataFrame(
-        {
-            "query": np.arange(len(queries)),
-            "given": np.array([query.given for query in queries], dtype=np.int32),
-            "relation": np.array([query.relation for query in queries], dtype=np.int32),
-            "direction": [query.direction for query in queries],
-        }
-    )
     frames = []
-    for part, triplets_N3 in parts.items():
-        for direction, given, answer in (("tail", 0, 2), ("head", 2, 0)):
+    for direction, given, answer in (("tail", 0, 2), ("head", 2, 0)):
+        asked = pl.DataFrame(
+            [(n, q.given, q.relation) for n, q in enumerate(queries) if q.direction == direction],
+            schema={"query": pl.Int64, "given": pl.Int32, "relation": pl.Int32},
+            orient="row",
+        )
+        for part, triplets_N3 in parts.items() if len(asked) else ():
+            # Few of millions have a relation and an entity that is asked about.
+            some_N = np.isin(triplets_N3[:, given], asked["given"].to_numpy())
+            some_N &= np.isin(triplets_N3[:, 1], asked["relation"].to_numpy())
+            few_N3 = triplets_N3[some_N].astype(np.int32)
             columns = {"given": given, "relation": 1, "entity": answer}
-            stated = pl.DataFrame({name: triplets_N3[:, i] for name, i in columns.items()})
-            of = asked.filter(pl.col("direction") == direction)
-            joined = of.join(stated, on=["given", "relation"]).with_columns(part=pl.lit(part))
+            stated = pl.DataFrame({name: few_N3[:, i] for name, i in columns.items()})
+            joined = asked.join(stated, on=["given", "relation"]).with_columns(part=pl.lit(part))
             frames.append(joined.select("query", pl.col("entity").cast(pl.Int64), "part"))
     empty = pl.DataFrame(schema={"query": pl.Int64, "entity": pl.Int64, "part": pl.String})
     stated = pl.concat([empty, *frames])
@@ -204,8 +206,10 @@ def _scores(predictor: Predictor, batch: Sequence[Query], entity_K: Indices) -> 
     else:
         scores_BK = predictor.score_heads(relation_B, given_B, filled)
     scores_BK = scores_BK[:, : len(entity_K)]
-    if not torch.isfinite(scores_BK).all():
-        row, column = (int(i) for i in (~torch.isfinite(scores_BK)).nonzero()[0])
+    # A sum is many times faster to look at than all scores, and finite where they are, but for
+    # an overflow.
+    if not scores_BK.sum().isfinite() and not scores_BK.isfinite().all():
+        row, column = (int(i) for i in (~scores_BK.isfinite()).nonzero()[0])
         raise Wikidata5MError(
             f"{batch[row]}: candidate {entity_K[column]} scores {scores_BK[row, column].item()}; "
             "the model has diverged, train with a smaller rate"
