@@ -162,8 +162,8 @@ def classify(*, run_folder: Path, by: str | None, dataset: Path | None, as_json:
     text = _judged("threshold", ways)
     text += (
         f"\n\n{found.dataset.name}: {found.metrics['count']:,.0f} test triplets. Thresholds chosen "
-        f"on valid; {len(found.fallback):,} of {len(found.per_relation):,} relations have too few "
-        "triplets there and take the one for all."
+        f"on valid; {len(found.fallback):,} of {len(found.per_relation):,} relations have none "
+        "there and take the one for all."
     )
     if by:
         relations = sorted(found.per_relation.items(), key=lambda each: -each[1]["count"])

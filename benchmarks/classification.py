@@ -28,8 +28,6 @@ from wikidata5m.schema import Part
 FORMAT: Final = 1
 BATCH: Final = 64
 """Triplets scored together: a Predictor scores each query against every candidate."""
-LEAST: Final = 10
-"""Labelled valid triplets of a relation, below which a threshold of its own would be a guess."""
 METRICS: Final = ("accuracy", "precision", "recall", "f1", "roc_auc")
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -61,7 +59,7 @@ class Classification:
     threshold: float
     """That of the other relations."""
     fallback: tuple[str, ...]
-    """Relations of test without LEAST triplets in valid, true and false ones among them."""
+    """Relations of test of which valid has no triplets, or only true or only false ones."""
     software: dict[str, str] = field(default_factory=software)
     machine: dict[str, str] = field(default_factory=machine)
     git_commit: str | None = field(default_factory=git_commit)
@@ -188,11 +186,11 @@ def roc_auc(score_N: Floats, true_N: Mask) -> float:
 
 
 def _own_thresholds(valid: Labelled, score_N: Floats) -> dict[int, float]:
-    """The threshold of each relation that valid has enough true and false triplets of."""
+    """The threshold of each relation that valid has true and false triplets of, be they few."""
     relation_N, found = valid.triplets_N3[:, 1], {}
     for relation in np.unique(relation_N):
         here_N = relation_N == relation
         true_N = valid.true_N[here_N]
-        if len(true_N) >= LEAST and 0 < true_N.sum() < len(true_N):
+        if true_N.any() and not true_N.all():
             found[int(relation)] = best_threshold(score_N[here_N], true_N)
     return found
