@@ -238,3 +238,21 @@ def test_without_a_corpus_the_command_says_what_to_do(
 
 def test_the_defaults_are_the_papers() -> None:
     assert {name: getattr(KeplerConfig(), name) for name in PAPER} == PAPER
+
+
+def test_semi_inductive_training_ranks_unseen_entities_among_all(
+    encoder: Path, tmp_path: Path
+) -> None:
+    data = make_dataset(tmp_path / "d", countries=12)
+    out = tmp_path / "semi"
+    sizes = ["split.unseen_entities=6", "split.shots=1", "split.least_queries=1"]
+    changes = [word for size in sizes for word in ("--set", size)]
+    arguments = ["split", str(data.path), "--out", str(out), "--settings", "semi_inductive"]
+    made = CliRunner().invoke(main, [*arguments, *changes])
+    assert made.exit_code == 0, made.output
+    semi = Dataset(out)
+    config = dataclasses.replace(SHORT, epochs=1)
+    train(semi, str(encoder), tmp_path / "run", config, setting="semi_inductive")
+    result = evaluate_run(tmp_path / "run", semi, "test")
+    assert result.protocol.candidates == semi.num_entities
+    assert "all entities, known and unseen" in result.protocol.in_words()
