@@ -12,15 +12,13 @@ import click
 
 from benchmarks.answers_cli import classify, predict
 from benchmarks.speed.cli import speed
+from benchmarks.training_cli import train
 from benchmarks.tuning.cli import tune
 from wikidata5m.console import emit, json_option, output_options, table
-from wikidata5m.errors import ConfigError
 
 if TYPE_CHECKING:
-    from benchmarks.config import EngineName
     from benchmarks.formats import Format
     from benchmarks.metrics import Side
-    from benchmarks.results import TrainSummary
     from benchmarks.tables import By, Seeds
     from wikidata5m.schema import Part
 
@@ -44,6 +42,7 @@ def bench() -> None:
     """
 
 
+bench.add_command(train)
 bench.add_command(classify)
 bench.add_command(predict)
 bench.add_command(speed)
@@ -79,80 +78,6 @@ def list_configs(*, as_json: bool) -> None:
             rows.append([*plain, in_words(each.expected)])
         parts.append(f"{dataset}\n\n{table(header, rows)}")
     emit({"configs": [asdict(each) for each in found]}, as_json=as_json, text="\n\n".join(parts))
-
-
-@bench.command()
-@click.argument("dataset", type=_FOLDER)
-@click.option("--model", help="transe, complex, ...; also picks the shipped configuration.")
-@click.option("--config", help="A shipped configuration by name, or a YAML file.")
-@click.option(
-    "--engine",
-    type=click.Choice(["torch", "graphvite"]),
-    help="What trains: ours, or a GraphVite that is installed beside, on its GPUs.",
-)
-@click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override, as train.lr=0.2."
-)
-@click.option("--seed", type=click.IntRange(min=0), help="Everything random follows from it.")
-@output_options
-@json_option
-def train(
-    *,
-    dataset: Path,
-    model: str | None,
-    config: str | None,
-    engine: EngineName | None,
-    settings: tuple[str, ...],
-    seed: int | None,
-    out: Path,
-    resume: bool,
-    overwrite: bool,
-    as_json: bool,
-) -> None:
-    """Train a model on DATASET; the run folder OUT holds its configuration, log and embeddings.
-
-    Trains on the transductive split: a table has no vectors for entities it never saw. For those,
-    see `wikidata5m kepler train`.
-
-    \b
-    Example:
-      wikidata5m bench train dataset --model complex --set train.epochs=20 --out runs/complex
-    """
-    from dataclasses import asdict
-
-    from benchmarks import run
-    from benchmarks.config import find_config
-    from benchmarks.engines.graphvite import main as graphvite
-    from wikidata5m.files import claim_output
-
-    if model is None and config is None:
-        raise ConfigError("neither --model nor --config given; try --model transe")
-    overrides = list(settings)
-    overrides += [f"seed={seed}"] if seed is not None else []
-    resolved = run.resolve(dataset, model=model, config=config, engine=engine, overrides=overrides)
-    if resolved.engine == "graphvite":
-        graphvite.check(resolved, out, resume=resume)
-    inputs = [dataset, find_config(config)] if config else [dataset]
-    claim_output(out, overwrite=overwrite, resume=resume, marker=run.CONFIG, inputs=inputs)
-    summary = run.train(resolved, out, resume=resume)
-    emit(
-        {"run": str(out), "config": asdict(resolved), "train": asdict(summary)},
-        as_json=as_json,
-        text=f"{out}: {_in_words(summary)}\nnext: wikidata5m bench evaluate {out}",
-    )
-
-
-def _in_words(summary: TrainSummary) -> str:
-    """How long training took, and how it ended where it told."""
-    text = (
-        f"{summary.epochs} epochs in {summary.seconds:,.1f} s, "
-        f"{summary.triplets_per_second:,.0f} triplets/s"
-    )
-    if not summary.curve:
-        return text
-    kept = next(point for point in summary.curve if point.epoch == summary.best_epoch)
-    mrr = "" if kept.valid_mrr is None else f", valid MRR {kept.valid_mrr:.4f}"
-    return f"{text}; kept epoch {summary.best_epoch}: loss {kept.loss:.4f}{mrr}"
 
 
 @bench.command(name="import-graphvite")
@@ -205,7 +130,7 @@ def import_graphvite(
 
 
 @bench.command()
-@click.argument("run_folder", metavar="RUN", type=_FOLDER)
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=_FOLDER)
 @click.option("--dataset", type=_FOLDER, help="The dataset, where it is not where RUN says.")
 @click.option(
     "--part",
@@ -235,7 +160,7 @@ def import_graphvite(
 @json_option
 def evaluate(
     *,
-    run_folder: Path,
+    runs: tuple[Path, ...],
     dataset: Path | None,
     part: Part,
     sample: int | None,
@@ -244,7 +169,7 @@ def evaluate(
     by: By | None,
     as_json: bool,
 ) -> None:
-    """Rank the test triplets with RUN's embeddings: filtered, both directions.
+    """Rank the test triplets with each RUN's embeddings: filtered, both directions.
 
     Writes RUN/results/PART.json, or PART-sample-N.json with --sample N, and prints the table.
 
@@ -252,6 +177,7 @@ def evaluate(
     Example:
       wikidata5m bench evaluate runs/transe --by mapping
       wikidata5m bench evaluate runs/transe --part valid --sample 2000
+      wikidata5m bench evaluate runs/complex/seed-*
     """
     from dataclasses import asdict
 
@@ -261,17 +187,22 @@ def evaluate(
 
     if candidates and by:
         raise click.UsageError("--by needs ranks among all candidates: leave --candidates out.")
-    result = run.evaluate(
-        run_folder,
-        dataset=dataset,
-        part=part,
-        sample=sample,
-        sample_seed=sample_seed,
-        candidates=candidates,
-    )
-    text = markdown_table([result])
-    text += "\n\n" + render(result_tables([result], by=by), "markdown") if by else ""
-    emit(asdict(result), as_json=as_json, text=text)
+    results = [
+        run.evaluate(
+            each,
+            dataset=dataset,
+            part=part,
+            sample=sample,
+            sample_seed=sample_seed,
+            candidates=candidates,
+        )
+        for each in runs
+    ]
+    text = markdown_table(results)
+    text += "\n\n" + render(result_tables(results, by=by), "markdown") if by else ""
+    records = [asdict(result) for result in results]
+    record = {"results": records} if len(records) > 1 else records[0]
+    emit(record, as_json=as_json, text=text)
 
 
 @bench.command(name="table")

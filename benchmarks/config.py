@@ -127,6 +127,8 @@ class TrainConfig:
     """Epochs between checkpoints."""
     checkpoint_minutes: float = 15.0
     """A checkpoint is also written at the end of an epoch when the last is so many minutes old."""
+    weights: str = ""
+    """A TSV file of head, relation, tail, weight by string ids: what training triplets count."""
     tensorboard: bool = False
     """Also write the log for TensorBoard (the extra `tensorboard`)."""
     device: str = "auto"
@@ -223,6 +225,8 @@ class RunConfig:
     setting: Literal["transductive", "temporal"] = "transductive"
     """Which split to train on: a table has vectors of entities seen in training, and of no others,
     which these two settings ask for alone."""
+    start: str = ""
+    """A run or embeddings folder whose vectors training starts from; filled in by --from."""
     seed: int = 0
     """Everything random follows from it."""
     model: ModelConfig = field(default_factory=ModelConfig)

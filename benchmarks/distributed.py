@@ -6,7 +6,7 @@ The first process leads. It runs the command as a single one would, so it alone 
 ranks, writes and reports; its engine tells the others what it does, and they do the same with their
 slices of the dimensions (benchmarks.processes).
 
-Imports torch, benchmarks.{config,engines,processes,schedule} and wikidata5m.
+Imports numpy, torch, benchmarks.{config,engines,processes,schedule,weights} and wikidata5m.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor, distributed
 
@@ -22,6 +23,7 @@ from benchmarks.config import RunConfig
 from benchmarks.engines.torch_engine import TorchEngine
 from benchmarks.processes import TIMEOUT, Channel, Processes, same_everywhere
 from benchmarks.schedule import Rate, make_rate
+from benchmarks.weights import Weights
 from wikidata5m.dataset import Triplets
 from wikidata5m.errors import ConfigError
 
@@ -30,34 +32,52 @@ _channels: list[Channel] = []
 
 
 def make_engine(
-    config: RunConfig, triplets_N3: Triplets, num_entities: int, num_relations: int
+    config: RunConfig,
+    triplets_N3: Triplets,
+    num_entities: int,
+    num_relations: int,
+    *,
+    weight_N: Weights | None = None,
 ) -> TorchEngine:
     """An engine that trains with all processes that torchrun started; as a rule there is one.
 
     Raises ConfigError when there are several and they were not joined.
     """
     if _channels:
-        return LeadingEngine(config, triplets_N3, num_entities, num_relations)
+        return LeadingEngine(config, triplets_N3, num_entities, num_relations, weight_N)
     if started() > 1:
         raise ConfigError(
             f"torchrun started {started()} processes that do not know of each other; "
             "start them as `torchrun ... -m benchmarks train ...`"
         )
-    return TorchEngine(config, triplets_N3, num_entities, num_relations)
+    return TorchEngine(config, triplets_N3, num_entities, num_relations, weight_N=weight_N)
 
 
 class LeadingEngine(TorchEngine):
     """The first process's engine: what it does, it tells the others to do with it."""
 
     def __init__(
-        self, config: RunConfig, triplets_N3: Triplets, num_entities: int, num_relations: int
+        self,
+        config: RunConfig,
+        triplets_N3: Triplets,
+        num_entities: int,
+        num_relations: int,
+        weight_N: Weights | None = None,
     ) -> None:
         (self.channel,) = _channels
         processes = Processes(0, distributed.get_world_size())
         # What is refused is refused here, before the others wait for more.
-        super().__init__(config, triplets_N3, num_entities, num_relations, processes=processes)
-        self.channel.tell("start", config, len(triplets_N3), num_entities, num_relations)
-        same_everywhere(self.triplets_N3, processes)
+        super().__init__(
+            config,
+            triplets_N3,
+            num_entities,
+            num_relations,
+            weight_N=weight_N,
+            processes=processes,
+        )
+        weighted = weight_N is not None
+        self.channel.tell("start", config, len(triplets_N3), num_entities, num_relations, weighted)
+        _share_triplets(self)
 
     def train_epoch(
         self, progress: Callable[[int, float], None] | None = None, rate: Rate | None = None
@@ -117,14 +137,31 @@ def started() -> int:
 
 
 def _start(
-    processes: Processes, config: RunConfig, count: int, num_entities: int, num_relations: int
+    processes: Processes,
+    config: RunConfig,
+    count: int,
+    num_entities: int,
+    num_relations: int,
+    weighted: bool,  # noqa: FBT001 - told in this order
 ) -> TorchEngine:
     triplets_N3 = torch.zeros(count, 3, dtype=torch.int32)
     engine = TorchEngine(
-        config, triplets_N3.numpy(), num_entities, num_relations, processes=processes
+        config,
+        triplets_N3.numpy(),
+        num_entities,
+        num_relations,
+        weight_N=np.ones(count, dtype=np.float32) if weighted else None,
+        processes=processes,
     )
-    same_everywhere(engine.triplets_N3, processes)
+    _share_triplets(engine)
     return engine
+
+
+def _share_triplets(engine: TorchEngine) -> None:
+    """The first process's triplets and their weights, to all."""
+    same_everywhere(engine.triplets_N3, engine.processes)
+    if engine.sampler.weight_N is not None:
+        same_everywhere(engine.sampler.weight_N, engine.processes)
 
 
 def _take_gpu(local_rank: int) -> None:

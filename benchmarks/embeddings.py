@@ -1,6 +1,11 @@
 """The artefact every trainer leaves: a folder `embeddings/` of safetensors and JSON.
 
-Imports msgspec, torch, safetensors, benchmarks.{scorers,tensors} and wikidata5m.
+    embeddings/
+      embeddings.json           what the vectors are
+      embeddings.safetensors    the vectors
+      entity.parquet, relation.parquet    the string id of each row
+
+Imports msgspec, polars, pyarrow, torch, safetensors, benchmarks.{scorers,tensors} and wikidata5m.
 Shapes: E rows of entities, D the width of an entity vector, R relations.
 """
 
@@ -12,18 +17,23 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import polars as pl
+import pyarrow as pa
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmarks.scorers import ModelName, Scorer, get_scorer
 from benchmarks.tensors import save_tensors
+from wikidata5m.dataset import Dataset
 from wikidata5m.errors import DatasetError, InputError
-from wikidata5m.files import atomic_path, read_json, write_json
+from wikidata5m.files import atomic_path, read_json, write_json, write_parquet
+from wikidata5m.schema import ENTITY_SCHEMA, RELATION_SCHEMA
 
 FORMAT: Final = 1
 TENSORS: Final = "embeddings.safetensors"
 META: Final = "embeddings.json"
+_ENTITY, _RELATION = ENTITY_SCHEMA.field("entity"), RELATION_SCHEMA.field("relation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +72,20 @@ class Embeddings:
     meta: EmbeddingsMeta
 
 
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Which string id each row of the tables has, so that another dataset can take the vectors."""
+
+    entities: pl.Series
+    relations: pl.Series
+    """Of the relations alone: rows of inverse relations follow in the same order."""
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Ids:
+        """Those of all entities and relations of a dataset."""
+        return cls(dataset.entity_ids, dataset.relations["relation"])
+
+
 def save_embeddings(
     folder: Path,
     entities_ED: Tensor,
@@ -69,10 +93,12 @@ def save_embeddings(
     meta: EmbeddingsMeta,
     *,
     index_E: Tensor | None = None,
+    ids: Ids | None = None,
 ) -> None:
     """Write the artefact; `folder` appears when it is complete and replaces an older one.
 
     `index_E` (int64, ascending) names the entities of the rows where only some were encoded.
+    `ids` lets `bench train --from` match the rows with another dataset's entities.
     """
     tensors = {"entities": entities_ED, "relations": relations_RD}
     if index_E is not None:
@@ -80,9 +106,38 @@ def save_embeddings(
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         save_tensors(temporary / TENSORS, tensors)
+        if ids is not None:
+            for field_, values in ((_ENTITY, ids.entities), (_RELATION, ids.relations)):
+                frame = pl.DataFrame({field_.name: values})
+                write_parquet(frame, pa.schema([field_]), temporary / f"{field_.name}.parquet")
         write_json(temporary / META, asdict(meta))
         if folder.is_dir():
             shutil.rmtree(folder)
+
+
+def read_meta(folder: Path) -> EmbeddingsMeta:
+    """What the vectors are. Raises InputError when it is damaged or of another format."""
+    values = read_json(folder / META)
+    if values.get("format") != FORMAT:
+        problem = f"embeddings format {values.get('format')}, this version reads {FORMAT}"
+        raise InputError(folder / META, problem, fix="train or encode again")
+    try:
+        return msgspec.convert(values, EmbeddingsMeta)
+    except msgspec.ValidationError as error:
+        raise InputError(folder / META, str(error), fix="train or encode again") from None
+
+
+def read_ids(folder: Path) -> Ids:
+    """The ids of the rows. Raises InputError when the artefact carries none, or damaged ones."""
+    columns = []
+    for name in (_ENTITY.name, _RELATION.name):
+        path = folder / f"{name}.parquet"
+        try:
+            columns.append(pl.read_parquet(path)[name])
+        except (OSError, pl.exceptions.PolarsError) as error:
+            problem = f"no ids of the rows ({str(error).splitlines()[0]})"
+            raise InputError(path, problem, fix="train again, which writes them") from None
+    return Ids(*columns)
 
 
 def load_embeddings(
@@ -93,14 +148,7 @@ def load_embeddings(
     Raises InputError when it is incomplete, damaged or of another format, DatasetError when
     `dataset_hash` is given and the vectors belong to another dataset.
     """
-    values = read_json(folder / META)
-    if values.get("format") != FORMAT:
-        problem = f"embeddings format {values.get('format')}, this version reads {FORMAT}"
-        raise InputError(folder / META, problem, fix="train or encode again")
-    try:
-        meta = msgspec.convert(values, EmbeddingsMeta)
-    except msgspec.ValidationError as error:
-        raise InputError(folder / META, str(error), fix="train or encode again") from None
+    meta = read_meta(folder)
     if dataset_hash is not None and meta.dataset_hash != dataset_hash:
         raise DatasetError(
             f"{folder}: made for dataset {meta.dataset!r} ({meta.dataset_hash}), asked for "

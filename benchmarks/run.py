@@ -25,6 +25,8 @@ from benchmarks.distributed import make_engine
 from benchmarks.embeddings import load_embeddings
 from benchmarks.engines.graphvite import main as graphvite
 from benchmarks.engines.torch_engine import TorchEngine, pick_device
+from benchmarks.estimate import Clock, Estimate, estimate, timed
+from benchmarks.incremental import continue_from, find_source
 from benchmarks.mean_rank import MeanRanks, estimate_mean_ranks
 from benchmarks.ranking import EmbeddingPredictor, Ranks
 from benchmarks.results import RankingProtocol, Result, TrainSummary, make_result
@@ -34,10 +36,11 @@ from benchmarks.saving import CHECKPOINT, EMBEDDINGS, Saver, has_checkpoint, tel
 from benchmarks.schedule import is_finished, make_rate
 from benchmarks.scorers import get_scorer
 from benchmarks.validation import known_triplets, rank_split, sample_triplets, validate
+from benchmarks.weights import read_weights
 from wikidata5m.config import load_config
-from wikidata5m.console import Progress, log, progress
+from wikidata5m.console import Progress, duration, log, progress
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import DatasetError, InputError, Wikidata5MError
+from wikidata5m.errors import ConfigError, DatasetError, InputError, Wikidata5MError
 from wikidata5m.schema import Part
 
 __all__ = [
@@ -63,13 +66,14 @@ def resolve(
     config: str | None,
     overrides: Iterable[str],
     engine: EngineName | None = None,
+    start: Path | None = None,
 ) -> RunConfig:
     """The configuration to train by.
 
     From `config` (a shipped name or a file); else the shipped one for this model and a dataset of
-    this name, or for GraphVite that of its own settings on Wikidata5M; else the defaults. Then
-    `model`, `engine` and the overrides. Raises ConfigError, and
-    DatasetError when the dataset has nothing to train on.
+    this name, or for GraphVite that of its own settings on Wikidata5M; else, without a model, that
+    of the run `start`; else the defaults. Then `model`, `engine` and the overrides. Raises
+    ConfigError, and DatasetError when the dataset has nothing to train on.
     """
     if model:
         get_scorer(model)
@@ -78,17 +82,32 @@ def resolve(
     if engine == "graphvite":
         by_name = f"{model}-wikidata5m-graphvite"
     file = find_config(config) if config else shipped().get(by_name)
+    if start and not (model or config) and (start / CONFIG).is_file():
+        file = start / CONFIG
+    if not (model or file):
+        raise ConfigError("neither --model nor --config given; try --model transe")
     settings = [f"model.name={model}"] if model else []
     settings += [f"engine={engine}"] if engine else []
+    settings += [f"start={start.resolve()}"] if start else []
     resolved = load_config(RunConfig, file, [*settings, *overrides])
-    # What cannot be trained is refused here, before an output folder is claimed or emptied.
-    pick_device(resolved.train.device)
-    if not len(data.triplets(resolved.setting, "train")):
-        raise DatasetError(f"{dataset}: no training triplets; build it from a larger graph")
     log(f"configuration: {file.stem if file else 'defaults'}")
-    return replace(
-        resolved, dataset=str(dataset.resolve()), dataset_hash=data.manifest.dataset_hash
-    )
+    if start:
+        find_source(start, resolved)
+    return _on(dataset, resolved)
+
+
+def resolve_again(dataset: Path, run: Path) -> RunConfig:
+    """The configuration that `run` was started with, to resume it."""
+    return _on(dataset, load_run_config(run))
+
+
+def _on(dataset: Path, config: RunConfig) -> RunConfig:
+    """What cannot be trained is refused here, before an output folder is claimed or emptied."""
+    data = Dataset(dataset)
+    pick_device(config.train.device)
+    if not len(data.triplets(config.setting, "train")):
+        raise DatasetError(f"{dataset}: no training triplets; build it from a larger graph")
+    return replace(config, dataset=str(dataset.resolve()), dataset_hash=data.manifest.dataset_hash)
 
 
 def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary:
@@ -105,14 +124,18 @@ def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary
     if config.engine == "graphvite":
         graphvite.train(config, dataset, run, out=run / EMBEDDINGS)
         return summary(run)
-    triplets = dataset.triplets(config.setting, "train")
-    engine = make_engine(config, triplets, dataset.num_entities, dataset.num_relations)
+    for line in estimate(config, dataset, run).lines():
+        log(line)
+    engine = engine_for(config, dataset)
     if resume and has_checkpoint(run):
         engine.load(run / CHECKPOINT)
         log(f"resuming after epoch {engine.epoch}")
+    elif config.start:
+        continue_from(find_source(Path(config.start), config), engine, dataset, run)
+        engine.save(run / CHECKPOINT)
     history = RunLog(run, after=engine.epoch, tensorboard=config.train.tensorboard)
     saver = Saver(run, engine, dataset, history.curve)
-    total = config.train.epochs * len(triplets)
+    total = config.train.epochs * len(engine.triplets_N3)
     with (
         telling_what_is_kept(run),
         progress(f"training {config.model.name}", total, "triplets") as show,
@@ -122,6 +145,15 @@ def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary
             saver.after_epoch(history.curve, last=is_finished(config.train, history.curve))
         saver.finish(history.curve)
     return summary(run)
+
+
+def dry_run(config: RunConfig, run: Path) -> Estimate:
+    """What `train` would take, from a few seconds of its work; nothing is written."""
+    dataset = Dataset(Path(config.dataset))
+    expected = estimate(config, dataset, run)
+    if config.engine != "torch" or not expected.fits:
+        return expected
+    return timed(expected, engine_for(config, dataset), dataset)
 
 
 def evaluate(
@@ -209,17 +241,34 @@ def load_predictor(run: Path, dataset: Dataset, config: RunConfig) -> EmbeddingP
     return EmbeddingPredictor.of(embeddings)
 
 
+def engine_for(config: RunConfig, dataset: Dataset) -> TorchEngine:
+    """The tables at their random start, and the triplets to train them on."""
+    triplets_N3 = dataset.triplets(config.setting, "train")
+    file = config.train.weights
+    return make_engine(
+        config,
+        triplets_N3,
+        dataset.num_entities,
+        dataset.num_relations,
+        weight_N=read_weights(Path(file), dataset, triplets_N3) if file else None,
+    )
+
+
 def _epoch(engine: TorchEngine, dataset: Dataset, history: RunLog, show: Progress) -> LogLine:
     """Train one epoch, validate when it is time; the line for the log."""
     config = engine.config.train
     before, triplets = engine.epoch, len(engine.triplets_N3)
     rate = make_rate(config, history.curve)
     first = history.lines[0].loss if history.lines else None
+    clock = Clock()
     note = f", valid MRR {history.last_valid:.4f}" if history.last_valid is not None else ""
 
     def tell(seen: int, loss: float) -> None:
         nonlocal first
         first = loss if first is None else first
+        if before == 0 and clock.is_enough(seen):
+            left = duration(config.epochs * triplets / clock.rate)
+            log(f"time: about {left} for {config.epochs} epochs, validations apart")
         done = before * triplets + seen
         show(done, f"epoch {before + 1}/{config.epochs}, loss {loss:.4f}{note}")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.checkpoint import FIX, STATE
-from benchmarks.embeddings import EmbeddingsMeta, save_embeddings
+from benchmarks.embeddings import EmbeddingsMeta, Ids, save_embeddings
 from benchmarks.engines.torch_engine import TorchEngine
 from benchmarks.results import CurvePoint
 from benchmarks.schedule import best_point
@@ -103,7 +103,8 @@ class Saver:
             extra=extra,
         )
         whole = engine.collect(("entities", "relations"))
-        save_embeddings(folder, whole["entities"], whole["relations"], meta)
+        ids = Ids.of(self.dataset)
+        save_embeddings(folder, whole["entities"], whole["relations"], meta, ids=ids)
 
 
 @contextmanager

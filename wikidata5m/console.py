@@ -167,16 +167,17 @@ def _lines(what: str, total: int | None, unit: str) -> Iterator[Progress]:
         if now - last >= LOG_SECONDS:
             last = now
             rate = done / (now - start)
-            left = f", ETA {_duration((total - done) / rate)}" if total and rate else ""
+            left = f", ETA {duration((total - done) / rate)}" if total and rate else ""
             share = f"{done:,} of {total:,}" if total else f"{done:,}"
             log(f"{what}: {share} {unit}, {rate:,.0f}/s{left} {note}".rstrip())
 
     yield update
     seconds = time.monotonic() - start
-    log(f"{what}: {done_last:,} {unit} in {_duration(seconds)} {note_last}".rstrip())
+    log(f"{what}: {done_last:,} {unit} in {duration(seconds)} {note_last}".rstrip())
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Minutes and seconds, with hours where there are any: 3:07, 1:00:00."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -38,6 +38,7 @@ from benchmarks.regularisers import dropout_mask, get_regulariser
 from benchmarks.sampling import Batch, Sampler, seeded
 from benchmarks.schedule import Rate, make_rate
 from benchmarks.scorers import get_scorer
+from benchmarks.weights import Weights
 from wikidata5m.dataset import Triplets
 from wikidata5m.errors import ConfigError, Wikidata5MError
 
@@ -59,9 +60,13 @@ class TorchEngine:
         num_entities: int,
         num_relations: int,
         *,
+        weight_N: Weights | None = None,
         processes: Processes = ALONE,
     ) -> None:
-        """Raises ConfigError where the processes cannot share the dimensions evenly."""
+        """`weight_N` says what each triplet counts, at any positive scale; by default all alike.
+
+        Raises ConfigError where the processes cannot share the dimensions evenly.
+        """
         self.config, self.num_entities, self.num_relations = config, num_entities, num_relations
         self.device = pick_device(config.train.device)
         self.triplets_N3 = torch.from_numpy(triplets_N3).to(self.device)
@@ -75,6 +80,7 @@ class TorchEngine:
             config.train,
             seed=config.seed,
             all_entities=config.loss.name == "one_vs_all",
+            weight_N=None if weight_N is None else torch.from_numpy(weight_N).to(self.device),
         )
         generator = torch.Generator().manual_seed(config.seed)
         rows = num_relations * (2 if model.reciprocal else 1)
@@ -252,7 +258,10 @@ class TorchEngine:
         return self.slices[name.startswith("relation")]
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint holds, by name: the tables and their optimizers' state."""
+        """What a checkpoint holds, by name: the tables and their optimizers' state.
+
+        Each has a row per entity, where its name starts with "entit", or per relation.
+        """
         tables = {"entity": self.entities, "relation": self.relations}
         state = {"entities": self.entities.table_ND, "relations": self.relations.table_ND}
         for name, table in tables.items():

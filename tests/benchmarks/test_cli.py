@@ -41,6 +41,8 @@ def test_train_evaluate_table_and_report_work_in_turn(small: Dataset, tmp_path: 
         "checkpoint/state.safetensors",
         "embeddings/embeddings.json",
         "embeddings/embeddings.safetensors",
+        "embeddings/entity.parquet",
+        "embeddings/relation.parquet",
     }
     assert "| transe" in invoke("bench", "evaluate", run).stdout
     assert (run / "results" / "test.json").is_file()

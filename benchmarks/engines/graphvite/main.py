@@ -23,7 +23,7 @@ from typing import Final
 import numpy as np
 
 from benchmarks.config import RunConfig
-from benchmarks.embeddings import EmbeddingsMeta, save_embeddings
+from benchmarks.embeddings import EmbeddingsMeta, Ids, save_embeddings
 from benchmarks.engines.graphvite.convert import Matched, convert
 from benchmarks.engines.graphvite.process import (
     PARTIAL_MODEL,
@@ -92,7 +92,7 @@ def train(config: RunConfig, dataset: Dataset, run: Path, *, out: Path) -> None:
             "matched": {what: asdict(how) for what, how in matched.items()},
         },
     )
-    save_embeddings(out, entities_ED, relations_RD, meta)
+    save_embeddings(out, entities_ED, relations_RD, meta, ids=Ids.of(dataset))
 
 
 def _trained(config: RunConfig, dataset: Dataset, run: Path) -> Path:

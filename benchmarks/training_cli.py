@@ -1,0 +1,164 @@
+"""`wikidata5m bench train`.
+
+Imports click and wikidata5m.console; everything heavy inside the command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wikidata5m.console import emit, json_option, output_options
+
+if TYPE_CHECKING:
+    from benchmarks.config import EngineName, RunConfig
+    from benchmarks.results import TrainSummary
+
+_FOLDER = click.Path(path_type=Path)
+
+
+class Seeds(click.ParamType[tuple[int, ...]]):
+    """Several seeds: 0,1,2."""
+
+    name = "N,N,..."
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """The seeds, each once."""
+        words = str(value).split(",")
+        if not all(word.strip().isdecimal() for word in words) or len({*words}) < len(words):
+            self.fail("name different whole numbers of 0 or above, as 0,1,2.", param, ctx)
+        return tuple(int(word) for word in words)
+
+
+@click.command()
+@click.argument("dataset", type=_FOLDER)
+@click.option("--model", help="transe, complex, ...; also picks the shipped configuration.")
+@click.option("--config", help="A shipped configuration by name, or a YAML file.")
+@click.option(
+    "--engine",
+    type=click.Choice(["torch", "graphvite"]),
+    help="What trains: ours, or a GraphVite that is installed beside, on its GPUs.",
+)
+@click.option(
+    "--setting",
+    type=click.Choice(["transductive", "temporal"]),
+    help="Which split to train on.  [default: transductive]",
+)
+@click.option(
+    "--from",
+    "start",
+    type=_FOLDER,
+    help="A run or embeddings folder, of any dataset: known ids keep their vectors.",
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override, as train.lr=0.2."
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Everything random follows from it.")
+@click.option("--seeds", type=Seeds(), help="A run of each, in OUT/seed-N.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show the configuration and what training would take; write nothing.",
+)
+@output_options
+@json_option
+def train(
+    *,
+    dataset: Path,
+    model: str | None,
+    config: str | None,
+    engine: EngineName | None,
+    setting: str | None,
+    start: Path | None,
+    settings: tuple[str, ...],
+    seed: int | None,
+    seeds: tuple[int, ...] | None,
+    dry_run: bool,
+    out: Path,
+    resume: bool,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Train a model on DATASET; the run folder OUT holds its configuration, log and embeddings.
+
+    Trains on the transductive split, or the temporal one: a table has no vectors for entities it
+    never saw. For those, see `wikidata5m kepler train`.
+
+    --resume alone goes on with the settings that OUT was started with. With --from, --model and
+    --config may be left out: the settings are then those of the earlier run.
+
+    \b
+    Example:
+      wikidata5m bench train dataset --model complex --set train.epochs=20 --out runs/complex
+      wikidata5m bench train dataset --model complex --seeds 0,1,2 --out runs/complex
+      wikidata5m bench train dataset --model complex --out runs/complex --dry-run
+      wikidata5m bench train grown --from runs/complex --out runs/grown
+    """
+    from benchmarks import run
+    from benchmarks.config import find_config
+    from benchmarks.engines.graphvite import main as graphvite
+    from wikidata5m.files import claim_output
+
+    if seeds and seed is not None:
+        raise click.UsageError("--seed and --seeds exclude each other.")
+    folders = {out / f"seed-{each}": each for each in seeds} if seeds else {out: seed}
+    overrides = [*settings, *([f"setting={setting}"] if setting else [])]
+    runs: dict[Path, RunConfig] = {}
+    for folder, each in folders.items():
+        said = [*overrides, *([] if each is None else [f"seed={each}"])]
+        if resume and not (model or config or engine or start or said):
+            runs[folder] = run.resolve_again(dataset, folder)
+        else:
+            runs[folder] = run.resolve(
+                dataset, model=model, config=config, engine=engine, start=start, overrides=said
+            )
+        if runs[folder].engine == "graphvite":
+            graphvite.check(runs[folder], folder, resume=resume)
+    if dry_run:
+        _show_dry_run(runs, as_json=as_json)
+        return
+    inputs = [path for path in (dataset, start, config and find_config(config)) if path]
+    for folder in runs:
+        claim_output(folder, overwrite=overwrite, resume=resume, marker=run.CONFIG, inputs=inputs)
+    done = {folder: run.train(each, folder, resume=resume) for folder, each in runs.items()}
+    records = [
+        {"run": str(folder), "config": asdict(runs[folder]), "train": asdict(summary)}
+        for folder, summary in done.items()
+    ]
+    lines = [f"{folder}: {_in_words(summary)}" for folder, summary in done.items()]
+    text = "\n".join([*lines, f"next: wikidata5m bench evaluate {' '.join(map(str, done))}"])
+    emit({"runs": records} if seeds else records[0], as_json=as_json, text=text)
+
+
+def _show_dry_run(runs: Mapping[Path, RunConfig], *, as_json: bool) -> None:
+    """The first run's estimate and settings: runs that differ by their seeds take the same."""
+    import yaml
+
+    from benchmarks.run import dry_run
+
+    (folder, config), *more = runs.items()
+    expected = dry_run(config, folder)
+    times = f"each of {len(runs)} runs:\n" if more else ""
+    settings = yaml.safe_dump(asdict(config), sort_keys=False)
+    emit(
+        {"run": str(folder), "config": asdict(config), "estimate": asdict(expected)},
+        as_json=as_json,
+        text=times + "\n".join(expected.lines()) + f"\n\n{settings.rstrip()}",
+    )
+
+
+def _in_words(summary: TrainSummary) -> str:
+    """How long training took, and how it ended where it told."""
+    text = (
+        f"{summary.epochs} epochs in {summary.seconds:,.1f} s, "
+        f"{summary.triplets_per_second:,.0f} triplets/s"
+    )
+    if not summary.curve:
+        return text
+    kept = next(point for point in summary.curve if point.epoch == summary.best_epoch)
+    mrr = "" if kept.valid_mrr is None else f", valid MRR {kept.valid_mrr:.4f}"
+    return f"{text}; kept epoch {summary.best_epoch}: loss {kept.loss:.4f}{mrr}"
