@@ -1,7 +1,7 @@
 """What a run will take, told before it starts: memory, disk, and time from batches that are run.
 
-Imports torch, benchmarks.{config,engines,scorers,validation} and wikidata5m. How near it comes to
-what a run then takes is in docs/decisions/0017-checkpoints-and-estimates.md.
+Imports torch, benchmarks.{config,engines,optim,scorers,validation} and wikidata5m. How near it
+comes to what a run then takes is in docs/decisions/0017-checkpoints-and-estimates.md.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 
 from benchmarks.config import RunConfig
 from benchmarks.engines.torch_engine import TorchEngine, pick_device
+from benchmarks.optim import OptimizerName
 from benchmarks.scorers import get_scorer
 from benchmarks.validation import validate
 from wikidata5m.console import duration
@@ -89,7 +90,13 @@ def estimate(config: RunConfig, dataset: Dataset, run: Path) -> Estimate:
     width = get_scorer(model.name, p=model.p).relation_width(model.dim)
     tables = FLOAT * (dataset.num_entities * model.dim + relations * width)
     rows = dataset.num_entities + relations
-    state = {"sgd": 0, "adagrad": FLOAT * rows, "adam": 2 * tables + FLOAT * rows}[train.optimizer]
+    sizes: dict[OptimizerName, int] = {
+        "sgd": 0,
+        "row_adagrad": FLOAT * rows,
+        "adagrad": tables,
+        "adam": 2 * tables + FLOAT * rows,
+    }
+    state = sizes[train.optimizer]
     count = len(dataset.triplets(config.setting, "train"))
     chunks = train.batch // train.chunk
     negatives = train.negatives + (2 * train.chunk if train.in_batch else 0)

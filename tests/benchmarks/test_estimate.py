@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from benchmarks import run
 from benchmarks.estimate import Clock, estimate
+from benchmarks.optim import OPTIMIZERS
 from tests.benchmarks.conftest import QUICK, quick_config
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
@@ -25,7 +26,7 @@ def invoke(*words: object, code: int = 0) -> Result:
     return result
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "adam"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("model", ["transe", "rotate", "simple"])
 def test_tables_state_and_checkpoint_are_counted_to_the_byte(
     small: Dataset, tmp_path: Path, model: str, optimizer: str

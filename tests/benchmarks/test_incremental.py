@@ -23,7 +23,7 @@ from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, InputError
 from wikidata5m.schema import PARTS
 
-SETTINGS = ("model.name=complex", "model.reciprocal=true", "train.optimizer=adagrad")
+SETTINGS = ("model.name=complex", "model.reciprocal=true", "train.optimizer=row_adagrad")
 
 
 def as_tsv(dataset: Dataset, folder: Path, kept_E: np.ndarray) -> Path:
