@@ -76,10 +76,10 @@ triplet = st.tuples(
     share=st.sampled_from([0.0, 0.3, 1.0]),
     seed=st.integers(0, 1000),
     batch=st.integers(1, 5),
-    memory=st.sampled_from([1, 100, 1 << 20]),
+    block=st.sampled_from([64, 128, 1024]),
 )
 def test_ranks_are_those_of_a_plain_oracle(
-    triplets: list[Any], known: list[Any], share: float, seed: int, batch: int, memory: int
+    triplets: list[Any], known: list[Any], share: float, seed: int, batch: int, block: int
 ) -> None:
     # Few distinct scores, so that ties abound.
     rng = np.random.default_rng(seed)
@@ -92,7 +92,7 @@ def test_ranks_are_those_of_a_plain_oracle(
         np.array(known, dtype=np.int32).reshape(-1, 3),
         np.array(sorted(candidates, reverse=True), dtype=np.int64),
         batch=batch,
-        memory_bytes=memory,
+        block=block,
     )
     assert ranks.num_candidates == len(candidates)
     assert ranks.relation.tolist() == [t[1] for t in triplets]
@@ -122,8 +122,8 @@ def random_triplets(count: int, seed: int = 0) -> np.ndarray:
 def test_blocks_of_candidates_change_no_rank(name: str, p: int) -> None:
     triplets, known = random_triplets(40), random_triplets(4000, seed=1)
     whole, blocks = (
-        rank_triplets(random_predictor(name, p), triplets, known, np.arange(300), memory_bytes=m)
-        for m in (1 << 28, 16 * 40 * 37)
+        rank_triplets(random_predictor(name, p), triplets, known, np.arange(300), block=block)
+        for block in (1024, 64)
     )
     for n in range(40):
         assert found_at(whole, n) == found_at(blocks, n)
@@ -136,8 +136,8 @@ def test_collapsed_vectors_tie_everywhere(name: str, p: int) -> None:
     relation = vector[:, : scorer.relation_width(24)]
     predictor = EmbeddingPredictor(scorer, vector.expand(500, 24), relation)
     triplets = np.array([[3, 0, 4], [499, 0, 0], [17, 0, 250]])
-    for memory in (1 << 28, 16 * 3 * 61):
-        ranks = rank_triplets(predictor, triplets, triplets, np.arange(500), memory_bytes=memory)
+    for block in (1024, 64):
+        ranks = rank_triplets(predictor, triplets, triplets, np.arange(500), block=block)
         assert ranks.tail.optimistic.tolist() == ranks.head.optimistic.tolist() == [1, 1, 1]
         assert ranks.tail.pessimistic.tolist() == ranks.head.pessimistic.tolist() == [500] * 3
         assert ranks.tail.realistic.tolist() == [250.5] * 3
@@ -166,10 +166,10 @@ def test_vectors_of_some_entities_rank_like_the_whole_table() -> None:
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_a_score_that_is_not_finite_is_an_error_that_names_the_triplet(bad: float) -> None:
+def test_a_score_that_is_not_finite_is_an_error_that_names_the_query(bad: float) -> None:
     table = np.zeros((ENTITIES, RELATIONS, ENTITIES))
     table[4, 1, 7] = bad
-    with pytest.raises(Wikidata5MError, match=r"triplet \(4, 1, 2\): candidate tail 7 scores"):
+    with pytest.raises(Wikidata5MError, match=r"query \(4, 1, \?\): candidate tail 7 scores"):
         rank_triplets(TablePredictor(table), np.array([[4, 1, 2]]), NOTHING, np.arange(ENTITIES))
 
 
@@ -182,10 +182,10 @@ def test_a_truth_that_is_no_candidate_is_an_error_that_names_it() -> None:
             )
 
 
-def test_one_block_is_scored_once_and_progress_counts_queries() -> None:
+def test_a_block_is_scored_once_beside_the_truths_and_progress_counts_triplets() -> None:
     predictor = TablePredictor(np.zeros((ENTITIES, RELATIONS, ENTITIES)))
     told: list[int] = []
     triplets = np.array([[4, 1, 2], [0, 0, 0], [1, 2, 3]])
     rank_triplets(predictor, triplets, triplets, np.arange(ENTITIES), batch=2, progress=told.append)
-    assert predictor.calls == 4
+    assert predictor.calls == 4 * 2
     assert told == [2, 3, 5, 6]

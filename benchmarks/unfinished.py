@@ -1,0 +1,61 @@
+"""What a ranking has finished, kept in a file until its result is written.
+
+Imports numpy, benchmarks.{counting,queries,predictors} and wikidata5m.files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.counting import Counts
+from benchmarks.predictors import Indices
+from benchmarks.queries import Queries
+from wikidata5m.files import atomic_path
+
+
+class Unfinished:
+    """The counts of finished batches, each under a hash of all that it depends on.
+
+    `identity` says which predictor answers: a hash of its embeddings. A file of another ranking
+    answers nothing, and is replaced.
+    """
+
+    def __init__(self, path: Path, identity: str) -> None:
+        self.path, self.identity = path, identity
+        self.found = _read(path)
+
+    def get(self, queries: Queries, candidates_C: Indices, make: Callable[[], Counts]) -> Counts:
+        """The kept counts of this batch, or newly made ones, which are kept."""
+        key = self._key(queries, candidates_C)
+        if key not in self.found:
+            counts = make()
+            self.found[key] = np.stack([counts.above, counts.equal, counts.left])
+            with atomic_path(self.path) as temporary, temporary.open("wb") as stream:
+                np.savez(stream, allow_pickle=False, **self.found)
+        return Counts(*self.found[key])
+
+    def finish(self) -> None:
+        """Remove the file: the result is written."""
+        self.path.unlink(missing_ok=True)
+
+    def _key(self, queries: Queries, candidates_C: Indices) -> str:
+        digest = hashlib.sha256(f"{self.identity} {queries.direction}".encode())
+        arrays = [getattr(queries, field.name) for field in fields(queries)]
+        for array in (*arrays[1:], candidates_C):
+            digest.update(f" {array.shape} ".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path) as stored:
+            return dict(stored)
+    except (FileNotFoundError, ValueError, EOFError, zipfile.BadZipFile):
+        return {}
