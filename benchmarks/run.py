@@ -10,7 +10,8 @@ Imports the other modules of benchmarks, and wikidata5m.
       log.jsonl, log.csv  one line per epoch (benchmarks.runlog)
       checkpoint/         what --resume goes on from (benchmarks.saving)
       embeddings/         the artefact (benchmarks.embeddings), of the best validated epoch
-      results/*.json      one benchmarks.results.Result per evaluated part
+      results/            one benchmarks.results.Result per evaluated part, as JSON, and what an
+                          interrupted ranking had finished (benchmarks.unfinished)
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from benchmarks.runlog import LogLine, RunLog, summary
 from benchmarks.saving import CHECKPOINT, EMBEDDINGS, Saver, has_checkpoint, telling_what_is_kept
 from benchmarks.schedule import is_finished, make_rate
 from benchmarks.scorers import get_scorer
+from benchmarks.unfinished import Unfinished
 from benchmarks.validation import known_triplets, rank_split, sample_triplets, validate
 from benchmarks.weights import read_weights
 from wikidata5m.config import load_config
@@ -169,8 +171,9 @@ def evaluate(
 
     `sample` ranks so many triplets, drawn by `sample_seed`: the same for every run, so that runs
     compare. `candidates` estimates mean ranks among so many random entities. The result's protocol
-    and its file name say both, as <part>-sample-<n>-candidates-<n>.json. Raises DatasetError when
-    the part holds no triplets, and when the dataset is not the one that the run was trained on.
+    and its file name say both, as <part>-sample-<n>-candidates-<n>.json. What an interrupted exact
+    ranking had finished is not ranked again. Raises DatasetError when the part holds no triplets,
+    and when the dataset is not the one that the run was trained on.
     """
     config = load_run_config(run)
     data = Dataset(dataset or Path(config.dataset))
@@ -182,10 +185,11 @@ def evaluate(
             "build it from a larger graph"
         )
     drawn = sample_triplets(triplets, sample, sample_seed)
+    unfinished = Unfinished(run / "results" / f"{part}-unfinished.npz", run / EMBEDDINGS)
     ranks: Ranks | MeanRanks
     with progress(f"ranking {part}", 2 * len(drawn), "queries") as show:
         if candidates is None:
-            ranks = rank_split(predictor, drawn, data, config.setting, show)
+            ranks = rank_split(predictor, drawn, data, config.setting, show, unfinished)
         else:
             ranks = estimate_mean_ranks(
                 predictor,
@@ -221,6 +225,7 @@ def evaluate(
     name = part + (f"-sample-{len(drawn)}" if is_sample else "")
     name += f"-candidates-{candidates}" if candidates else ""
     result.save(run / "results" / f"{name}.json")
+    unfinished.finish()
     return result
 
 

@@ -16,19 +16,20 @@ import numpy as np
 from benchmarks.counting import Counts
 from benchmarks.predictors import Indices
 from benchmarks.queries import Queries
-from wikidata5m.files import atomic_path
+from wikidata5m.files import atomic_path, sha256
 
 
 class Unfinished:
     """The counts of finished batches, each under a hash of all that it depends on.
 
-    `identity` says which predictor answers: a hash of its embeddings. A file of another ranking
-    answers nothing, and is replaced.
+    `embeddings` is the folder of the vectors that are ranked. A batch of other vectors, triplets
+    or candidates has another hash, so that what is kept never answers for it.
     """
 
-    def __init__(self, path: Path, identity: str) -> None:
-        self.path, self.identity = path, identity
+    def __init__(self, path: Path, embeddings: Path) -> None:
+        self.path = path
         self.found = _read(path)
+        self.identity = " ".join(sha256(x) for x in sorted(embeddings.iterdir()))
 
     def get(self, queries: Queries, candidates_C: Indices, make: Callable[[], Counts]) -> Counts:
         """The kept counts of this batch, or newly made ones, which are kept."""
@@ -36,6 +37,7 @@ class Unfinished:
         if key not in self.found:
             counts = make()
             self.found[key] = np.stack([counts.above, counts.equal, counts.left])
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(self.path) as temporary, temporary.open("wb") as stream:
                 np.savez(stream, allow_pickle=False, **self.found)
         return Counts(*self.found[key])

@@ -1,6 +1,6 @@
 """Ranking a seeded sample of a part, while training and after it.
 
-Imports numpy, benchmarks.{config,metrics,ranking} and wikidata5m.
+Imports numpy, benchmarks.{config,metrics,ranking,unfinished} and wikidata5m.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.config import RunConfig
 from benchmarks.metrics import metrics
 from benchmarks.ranking import Predictor, Ranks, rank_triplets
+from benchmarks.unfinished import Unfinished
 from wikidata5m.console import Progress
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.schema import PARTS, Setting
@@ -34,10 +35,17 @@ def rank_split(
     dataset: Dataset,
     setting: Setting,
     show: Progress | None = None,
+    unfinished: Unfinished | None = None,
 ) -> Ranks:
     """Ranks among all entities, filtered by all three parts of the split."""
-    known_N3, candidates_C = known_triplets(dataset, setting), np.arange(dataset.num_entities)
-    return rank_triplets(predictor, triplets_N3, known_N3, candidates_C, progress=show)
+    return rank_triplets(
+        predictor,
+        triplets_N3,
+        known_triplets(dataset, setting),
+        np.arange(dataset.num_entities),
+        progress=show,
+        unfinished=unfinished,
+    )
 
 
 def known_triplets(dataset: Dataset, setting: Setting) -> Triplets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import counting
 from benchmarks.ranking import EmbeddingPredictor, Indices, Ranks, rank_triplets
 from benchmarks.scorers import SCORERS, get_scorer
+from benchmarks.unfinished import Unfinished
 from wikidata5m.errors import DatasetError, Wikidata5MError
 
 ENTITIES, RELATIONS = 150, 3
@@ -189,3 +192,78 @@ def test_a_block_is_scored_once_beside_the_truths_and_progress_counts_triplets()
     rank_triplets(predictor, triplets, triplets, np.arange(ENTITIES), batch=2, progress=told.append)
     assert predictor.calls == 4 * 2
     assert told == [2, 3, 5, 6]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(("name", "p"), [("transe", 1), ("transe", 2), ("rotate", 1)])
+def test_compiled_loops_rank_like_eager_ones(
+    monkeypatch: pytest.MonkeyPatch, name: str, p: int
+) -> None:
+    # Small integers add up exactly in any order, and tie often.
+    predictor = random_predictor(name, p)
+    predictor.entities_ED = predictor.entities_ED.round()
+    predictor.relations_RD = predictor.relations_RD.round() * (0 if name == "rotate" else 1)
+    if name == "rotate":
+        predictor.entities_ED[:, 16:] = 0
+    triplets, known = random_triplets(40), random_triplets(400, seed=1)
+    eager = rank_triplets(predictor, triplets, known, np.arange(300), block=64)
+    monkeypatch.setattr(counting, "WORTH_COMPILING", 0)
+    found = rank_triplets(predictor, triplets, known, np.arange(300), block=64)
+    assert [found_at(found, n) for n in range(40)] == [found_at(eager, n) for n in range(40)]
+
+
+def test_many_truths_of_one_query_are_scored_once_and_ranked_each() -> None:
+    table = np.random.default_rng(0).integers(0, 9, (ENTITIES, RELATIONS, ENTITIES)) / 1.0
+    predictor = TablePredictor(table)
+    triplets = np.array([[7, 1, t] for t in range(0, 100, 3)])
+    known = np.array([[7, 1, t] for t in range(0, 150, 2)])
+    ranks = rank_triplets(predictor, triplets, known, np.arange(ENTITIES))
+    asked = set(map(tuple, known.tolist()))
+    for n, row in enumerate(triplets.tolist()):
+        assert found_at(ranks, n) == oracle(table, tuple(row), asked, set(range(ENTITIES)))
+
+
+class Interrupted(TablePredictor):
+    """Breaks off at its last call."""
+
+    def __init__(self, table: np.ndarray, calls: int) -> None:
+        super().__init__(table)
+        self.left = calls
+
+    def score_heads(self, *asked: Indices) -> torch.Tensor:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return super().score_heads(*asked)
+
+
+def test_an_interrupted_ranking_goes_on_after_its_last_batch(tmp_path: Path) -> None:
+    table = np.random.default_rng(0).integers(0, 9, (ENTITIES, RELATIONS, ENTITIES)) / 1.0
+    triplets = random_triplets(9) // 2
+    (tmp_path / "embeddings").mkdir()
+    (tmp_path / "embeddings" / "vectors").write_bytes(b"some")
+
+    def rank(predictor: TablePredictor, asked: np.ndarray = triplets) -> tuple[Ranks, Unfinished]:
+        kept = Unfinished(tmp_path / "results" / "kept.npz", tmp_path / "embeddings")
+        everything = np.arange(ENTITIES)
+        return rank_triplets(predictor, asked, asked, everything, batch=2, unfinished=kept), kept
+
+    with pytest.raises(KeyboardInterrupt):
+        rank(Interrupted(table, calls=3))
+    rest, whole = TablePredictor(table), TablePredictor(table)
+    found, kept = rank(rest)
+    expected = rank_triplets(whole, triplets, triplets, np.arange(ENTITIES), batch=2)
+    assert [found_at(found, n) for n in range(9)] == [found_at(expected, n) for n in range(9)]
+    assert 0 < rest.calls < whole.calls / 2
+    # Other triplets or other vectors are other questions.
+    other = TablePredictor(table)
+    rank(other, triplets[:, ::1] * [1, 1, 0])
+    assert other.calls
+    (tmp_path / "embeddings" / "vectors").write_bytes(b"other")
+    again = TablePredictor(table)
+    rank(again)
+    assert again.calls == whole.calls
+    kept.finish()
+    assert not kept.path.exists()
+    kept.path.write_bytes(b"damaged")
+    assert Unfinished(kept.path, tmp_path / "embeddings").found == {}
