@@ -69,7 +69,7 @@ def count(
     block = min(block, -(-len(candidates_C) // COLUMNS) * COLUMNS)
     truth_N = _truth_scores(score, queries, candidates_C, block)
     row_N = _on(truth_N, queries.truth_row_N)
-    taken = _Taken(queries, truth_N, block)
+    taken = Taken(queries, truth_N, block)
     above_N, equal_N = torch.zeros_like(row_N), torch.zeros_like(row_N)
     finite_B = torch.zeros(len(queries), dtype=torch.int64, device=truth_N.device)
     large = len(row_N) * len(candidates_C) * COLUMNS >= WORTH_COMPILING
@@ -149,23 +149,23 @@ def _truth_scores(
     return torch.cat(found)
 
 
-class _Taken:
+class Taken:
     """The scores of known answers and of truths, which are taken from the counts in the end."""
 
     def __init__(self, queries: Queries, truth_N: Tensor, block: int) -> None:
         self.queries, self.truth_N, self.block = queries, truth_N, block
         self.row_M = np.concatenate([queries.known_row_M, queries.truth_row_N])
-        column_M = np.concatenate([queries.known_column_M, queries.truth_column_N])
-        self.order_M = np.argsort(column_M, kind="stable")
-        self.column_M = column_M[self.order_M]
-        self.score_M = np.empty(len(column_M), truth_N[:0].cpu().numpy().dtype)
+        self.column_M = np.concatenate([queries.known_column_M, queries.truth_column_N])
+        self.score_M = np.empty(len(self.column_M), truth_N[:0].cpu().numpy().dtype)
+        self.order_M = np.argsort(self.column_M, kind="stable")
+        self.ordered_M = self.column_M[self.order_M]
 
     def read(self, scores_BK: Tensor, start: int) -> None:
         """Keep what this block of scores, whose first column is `start`, holds of them."""
-        low, high = np.searchsorted(self.column_M, (start, start + self.block))
+        low, high = np.searchsorted(self.ordered_M, (start, start + self.block))
         pair_M = self.order_M[low:high]
         row_M = _on(scores_BK, self.row_M[pair_M])
-        column_M = _on(scores_BK, self.column_M[low:high] - start)
+        column_M = _on(scores_BK, self.ordered_M[low:high] - start)
         self.score_M[pair_M] = scores_BK[row_M, column_M].cpu().numpy()
 
     def subtract_from(self, above_N: Indices, equal_N: Indices, num_candidates: int) -> Counts:

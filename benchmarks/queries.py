@@ -64,6 +64,21 @@ class Queries:
                 self.known_column_M[known],
             )
 
+    def select(self, kept_U: npt.NDArray[np.bool_]) -> Queries:
+        """Those of the queries."""
+        row_U = np.cumsum(kept_U) - 1
+        truths, known = kept_U[self.truth_row_N], kept_U[self.known_row_M]
+        return Queries(
+            self.direction,
+            self.given_U[kept_U],
+            self.relation_U[kept_U],
+            row_U[self.truth_row_N[truths]],
+            self.truth_column_N[truths],
+            self.triplet_N[truths],
+            row_U[self.known_row_M[known]],
+            self.known_column_M[known],
+        )
+
 
 def make_queries(
     triplets_N3: npt.NDArray[np.integer],

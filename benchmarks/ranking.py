@@ -1,6 +1,6 @@
 """Filtered ranking by counting: one evaluator for every engine and for KEPLER.
 
-Imports numpy, benchmarks.{counting,predictors,queries,unfinished} and wikidata5m.
+Imports numpy, benchmarks.{counting,predictors,pruning,queries,unfinished} and wikidata5m.
 
 The rank of a truth is 1 + the candidates that score above it + half of those that score equal.
 rank_triplets is the main path; docs/ranking.md tells the protocol and how this is fast.
@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.counting import BLOCK, Counts, count
+from benchmarks.counting import BLOCK, Counts
 from benchmarks.predictors import (
     DIRECTIONS,
     Direction,
@@ -27,6 +27,7 @@ from benchmarks.predictors import (
     Predictor,
     VectorPredictor,
 )
+from benchmarks.pruning import count
 from benchmarks.queries import Queries, make_queries
 from benchmarks.unfinished import Unfinished
 

@@ -4,8 +4,8 @@
         [--vectors random|clustered | --embeddings FOLDER] [--json]
 
 Tails are drawn so that their ranks spread evenly over the orders of magnitude, as a trained model's
-do; the heads of the same triplets rank anywhere. A sample is ranked again by brute force in double
-precision: a rank must lie where the rounding of single precision allows.
+do; the heads of the same triplets rank anywhere. A sample is ranked again by brute force, which
+scores every candidate: the ranks must be the same.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ import numpy as np
 import torch
 import ujson
 
+from benchmarks import counting
 from benchmarks.embeddings import load_embeddings
-from benchmarks.predictors import Direction, EmbeddingPredictor, Indices
-from benchmarks.ranking import DirectionRanks, Ranks, rank_triplets
+from benchmarks.predictors import DIRECTIONS, EmbeddingPredictor, Indices
+from benchmarks.queries import make_queries
+from benchmarks.ranking import Ranks, rank_triplets
 from benchmarks.scorers import SCORERS, get_scorer
 
-RELATIONS, KNOWN, DRAWN, SAMPLE = 822, 1_000_000, 4096, 16
+RELATIONS, KNOWN, DRAWN, SAMPLE = 822, 1_000_000, 4096, 64
 CLUSTERS: Final = 1000
-ROUNDING: Final = 1e-5
-"""Of a score, relative to the largest: how far single precision may be off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +84,21 @@ def make_triplets(predictor: EmbeddingPredictor, count: int, seed: int) -> Indic
     return np.stack([head_N, relation_N, np.concatenate(tails)], axis=1)
 
 
-def agreeing(predictor: EmbeddingPredictor, triplets_N3: Indices, ranks: Ranks) -> int:
-    """Of these unfiltered ranks, how many are brute force's up to the rounding of a score."""
-    found = 0
-    head_N, relation_N, tail_N = triplets_N3.T
-    sides: tuple[tuple[Direction, Indices, Indices, DirectionRanks], ...] = (
-        ("tail", head_N, tail_N, ranks.tail),
-        ("head", tail_N, head_N, ranks.head),
-    )
-    for direction, given_N, truth_N, side in sides:
-        query_ND = predictor.queries(direction, given_N, relation_N).double()
-        similarity = predictor.similarity
-        score_NC = torch.cat(
-            [
-                similarity.finish(similarity.exact(query_ND, rows_KD.double()))
-                for rows_KD in predictor.entities_ED.split(1 << 16)
-            ],
-            dim=1,
-        )
-        truth_N1 = score_NC[torch.arange(len(truth_N)), truth_N, None]
-        error = ROUNDING * score_NC.abs().max()
-        low_N = 1 + (score_NC > truth_N1 + error).sum(dim=1).numpy()
-        high_N = (score_NC >= truth_N1 - error).sum(dim=1).numpy()
-        found += int(((low_N <= side.optimistic) & (side.pessimistic <= high_N)).sum())
+def agreeing(
+    predictor: EmbeddingPredictor, triplets_N3: Indices, known_N3: Indices, ranks: Ranks, seed: int
+) -> int:
+    """Of a sample's ranks, how many are those of scoring every candidate; SAMPLE * 2 at most."""
+    rng, found = np.random.default_rng(seed), 0
+    chosen_S = rng.choice(len(triplets_N3), min(SAMPLE, len(triplets_N3)), replace=False)
+    candidates_C = np.arange(len(predictor.entities_ED))
+    for direction in DIRECTIONS:
+        side = ranks.tail if direction == "tail" else ranks.head
+        queries = make_queries(triplets_N3[chosen_S], known_N3, candidates_C, direction)
+        counts = counting.count(predictor, queries, candidates_C)
+        asked_S = chosen_S[queries.triplet_N]
+        same_S = side.optimistic[asked_S] == 1 + counts.above
+        same_S &= side.pessimistic[asked_S] == counts.above + counts.equal
+        found += int(same_S.sum())
     return found
 
 
@@ -120,9 +112,9 @@ def measure(predictor: EmbeddingPredictor, triplets_N3: Indices, seed: int) -> M
     """Rank, time, and check a sample."""
     entities, dim = predictor.entities_ED.shape
     rng = np.random.default_rng(seed)
-    known_N3 = rng.integers(entities, size=(KNOWN, 3), dtype=np.int32)
+    known_N3 = rng.integers(entities, size=(KNOWN, 3))
     known_N3[:, 1] %= len(predictor.relations_RD)
-    known_N3 = np.concatenate([known_N3, triplets_N3.astype(np.int32)])
+    known_N3 = np.concatenate([known_N3, triplets_N3])
     candidates_C = np.arange(entities)
     found: list[Ranks] = []
     before = _forget_peak_mb()
@@ -132,8 +124,6 @@ def measure(predictor: EmbeddingPredictor, triplets_N3: Indices, seed: int) -> M
     )
     cpu_seconds = time.process_time() - cpu
     peak_mb = _memory_mb("VmHWM") - before
-    sample_S3 = triplets_N3[rng.choice(len(triplets_N3), min(SAMPLE, len(triplets_N3)))]
-    sampled = rank_triplets(predictor, sample_S3, sample_S3, candidates_C)
     realistic_N = np.concatenate([found[0].head.realistic, found[0].tail.realistic])
     return Measured(
         model=predictor.scorer.name,
@@ -145,8 +135,8 @@ def measure(predictor: EmbeddingPredictor, triplets_N3: Indices, seed: int) -> M
         peak_mb=peak_mb,
         product_share=4 * len(triplets_N3) * entities * dim / seconds / product_rate(),
         mrr=float((1 / realistic_N).mean()),
-        brute_force_agrees=agreeing(predictor, sample_S3, sampled),
-        brute_force_sample=2 * len(sample_S3),
+        brute_force_agrees=agreeing(predictor, triplets_N3, known_N3, found[0], seed),
+        brute_force_sample=2 * min(SAMPLE, len(triplets_N3)),
     )
 
 

@@ -1,0 +1,41 @@
+"""C++ beside Python, built when it is needed, for this processor. Imports wikidata5m.console.
+
+The build takes a second or two and is not kept: a home folder may serve machines of several kinds.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from wikidata5m.console import log
+
+FLAGS: Final = [
+    *("-std=c++17", "-O3", "-march=native", "-shared", "-fPIC"),
+    *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),
+]
+"""No flag that lets the compiler change the value of a sum."""
+
+
+@cache
+def load_native(source: Path) -> ctypes.CDLL | None:
+    """The library that a C++ file makes; None, after one message, where it cannot be built."""
+    compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
+    if compiler is None:
+        log(f"no C++ compiler, so {source.stem} is slower; install g++")
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / f"{source.stem}.so"
+        command = [compiler, *FLAGS, "-o", str(library), str(source)]
+        built = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        if built.returncode:
+            reason = (built.stderr.strip().splitlines() or ["no message"])[0]
+            log(f"{compiler} does not build {source.name}, so ranking is slower ({reason})")
+            return None
+        return ctypes.CDLL(str(library))
