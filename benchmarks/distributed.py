@@ -25,7 +25,7 @@ from benchmarks.processes import TIMEOUT, Channel, Processes, same_everywhere
 from benchmarks.schedule import Rate, make_rate
 from benchmarks.weights import Weights
 from wikidata5m.dataset import Triplets
-from wikidata5m.errors import ConfigError
+from wikidata5m.errors import ConfigError, Wikidata5MError
 
 _channels: list[Channel] = []
 """The way to the other processes, while there are any."""
@@ -117,12 +117,21 @@ def follow(processes: Processes, channel: Channel) -> None:
 
 @contextmanager
 def joined() -> Iterator[tuple[Processes, Channel]]:
-    """Join the processes that torchrun started, over NCCL between GPUs, else over gloo."""
+    """Join the processes that torchrun started, over NCCL between GPUs, else over gloo.
+
+    Raises ConfigError when there are too few GPUs, Wikidata5MError when the processes do not meet.
+    """
     if torch.cuda.is_available():
         _take_gpu(int(os.environ["LOCAL_RANK"]))
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    distributed.init_process_group(backend, timeout=TIMEOUT)
-    channel = Channel()
+    try:
+        distributed.init_process_group(backend, timeout=TIMEOUT)
+        channel = Channel()
+    except (RuntimeError, ValueError) as error:
+        raise Wikidata5MError(
+            f"{started()} processes were started and did not meet ({str(error).splitlines()[0]}); "
+            "start all of them by torchrun, with the same rendezvous"
+        ) from None
     _channels.append(channel)
     try:
         yield Processes(distributed.get_rank(), distributed.get_world_size()), channel

@@ -150,6 +150,18 @@ def test_a_process_that_dies_ends_the_others(small: Dataset, tmp_path: Path) -> 
     assert "Traceback" not in said
 
 
+def test_processes_that_cannot_meet_end_with_one_line(small: Dataset, tmp_path: Path) -> None:
+    command = ["benchmarks", "train", str(small.path), "--model", "transe", "--out", str(tmp_path)]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        alone = start_one(0, str(taken.getsockname()[1]), *command)
+        said = alone.communicate(timeout=PATIENCE)[1]
+    assert alone.returncode == 1
+    assert "2 processes were started and did not meet" in said
+    assert "Traceback" not in said
+
+
 def test_processes_that_were_not_joined_are_refused(
     small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
