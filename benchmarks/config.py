@@ -133,6 +133,8 @@ class TrainConfig:
     """Also write the log for TensorBoard (the extra `tensorboard`)."""
     device: str = "auto"
     """auto takes a GPU where there is one; or cpu, cuda, cuda:N."""
+    tables: Literal["auto", "device", "host"] = "auto"
+    """Where the tables lie: auto takes host memory where a GPU's is too small for them."""
     compile: Literal["auto", "always", "never"] = "auto"
     """Whether to compile the step; auto does where the run is long enough to repay a minute."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import torch
 from torch import Tensor
@@ -28,6 +28,9 @@ def alone(tensor: Tensor) -> Tensor:
 
 class RowOptimizer(ABC):
     """A table and the state of its updates."""
+
+    tables: ClassVar[int] = 1
+    """How many times the table's memory it takes with its state, about."""
 
     def __init__(self, table_ND: Tensor, *, width: int = 0, reduce: Reduce = alone) -> None:
         """`width` is the number of floats of a whole row, where the table holds slices of rows."""
@@ -85,6 +88,8 @@ class RowAdagrad(RowOptimizer):
 class Adagrad(RowOptimizer):
     """Adagrad (Duchi et al. 2011) with one accumulator per float, as large as the table."""
 
+    tables = 2
+
     def __init__(
         self, table_ND: Tensor, *, width: int = 0, reduce: Reduce = alone, eps: float = 1e-10
     ) -> None:
@@ -120,6 +125,8 @@ class RowAdam(RowOptimizer):
 
     Its two moments take twice the table's memory.
     """
+
+    tables = 3
 
     def __init__(
         self,

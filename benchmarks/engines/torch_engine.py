@@ -21,6 +21,7 @@ from torch import Tensor
 from benchmarks.checkpoint import load_state, save_state
 from benchmarks.config import RunConfig
 from benchmarks.engines.compiling import Compiler, as_it_is, pays
+from benchmarks.engines.placement import place
 from benchmarks.engines.step import (
     Partials,
     gradients,
@@ -94,9 +95,12 @@ class TorchEngine:
         )
         """Which columns of entities and of relations are held here."""
 
+        optimizer = OPTIMIZERS[config.train.optimizer]
+        size = 4 * optimizer.tables * num_entities * model.dim // processes.count
+        home = place(config.train.tables, self.device, size)
+
         def table(count: int, part: Slice) -> RowOptimizer:
-            values = part.draw(count, generator).mul_(2).sub_(1).mul_(model.init).to(self.device)
-            optimizer = OPTIMIZERS[config.train.optimizer]
+            values = part.draw(count, generator).mul_(2).sub_(1).mul_(model.init).to(home)
             return optimizer(values, width=part.width, reduce=processes.sum)
 
         self.entities, self.relations = map(table, (num_entities, rows), self.slices)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchmarks.engines.compiling import pays
+from benchmarks.engines.placement import Placement, place
 from benchmarks.engines.torch_engine import TorchEngine
 from tests.benchmarks.conftest import quick_config
 from wikidata5m.dataset import Dataset
@@ -73,3 +74,29 @@ def test_other_optimizers_learn_too(small: Dataset, name: str) -> None:
 def test_a_turn_has_no_size_to_penalise(small: Dataset) -> None:
     with pytest.raises(ConfigError, match=r"regulariser.relations = 0.1: RotatE's relations"):
         quick_config(small, "model.name=rotate", "regulariser.relations=0.1")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "size", "expected"),
+    [
+        ("auto", 70, "cuda"),
+        ("auto", 90, "cpu"),
+        ("device", 90, "cuda"),
+        ("host", 1, "cpu"),
+    ],
+)
+def test_tables_too_large_for_a_gpu_lie_in_host_memory(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    wanted: Placement,
+    size: int,
+    expected: str,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (100 * 10**9, 100 * 10**9))
+    assert place(wanted, torch.device("cuda"), size * 10**9).type == expected
+    assert ("lie in host memory" in capsys.readouterr().err) == (expected == "cpu")
+
+
+def test_a_cpu_has_one_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    assert place("host", torch.device("cpu"), 1 << 60).type == "cpu"
+    assert not capsys.readouterr().err
