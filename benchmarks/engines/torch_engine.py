@@ -21,6 +21,7 @@ from torch import Tensor
 from benchmarks.checkpoint import load_state, save_state
 from benchmarks.config import RunConfig
 from benchmarks.engines.compiling import Compiler, as_it_is, pays
+from benchmarks.engines.heap import keep_freed_memory
 from benchmarks.engines.placement import place
 from benchmarks.engines.step import (
     Partials,
@@ -104,6 +105,8 @@ class TorchEngine:
             return optimizer(values, width=part.width, reduce=processes.sum)
 
         self.entities, self.relations = map(table, (num_entities, rows), self.slices)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         compile_ = pays(config, self.scorer, len(triplets_N3), num_entities)
         self.compiler = Compiler(wanted=compile_)
         self.epoch = 0
