@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import wikidata5m.cli  # noqa: F401 - sets the OpenMP policy before torch is loaded
+from tests.browser import browser  # noqa: F401 - a fixture
 
 REPOSITORY = Path(__file__).parents[1]
 
