@@ -1,7 +1,8 @@
 """Is a triplet true? A threshold per relation, chosen on valid, judged on test.
 
 Imports numpy, polars, benchmarks.{metrics,ranking,results} and wikidata5m. The triplets are the
-dataset's classification sets: true ones, and hard false ones of the same kind (docs/splits.md).
+dataset's classification sets: true ones, and hard false ones of the same kind:
+docs/explanation/splits.md.
 
 Shapes: N labelled triplets, B of a batch.
 """

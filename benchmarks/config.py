@@ -219,7 +219,7 @@ class RunConfig:
     """One run over one split; saved resolved as RUN/config.yaml."""
 
     engine: EngineName = "torch"
-    """What trains: torch (ours), or a GraphVite installed beside (docs/graphvite.md)."""
+    """What trains: torch (ours), or a GraphVite installed beside (docs/how-to/graphvite.md)."""
     dataset: str = ""
     """The dataset folder; filled in by the command."""
     dataset_hash: str = ""

@@ -3,7 +3,7 @@
 Imports numpy, benchmarks.{counting,predictors,pruning,queries,unfinished} and wikidata5m.
 
 The rank of a truth is 1 + the candidates that score above it + half of those that score equal.
-rank_triplets is the main path; docs/ranking.md tells the protocol and how this is fast.
+rank_triplets is the main path; docs/explanation/ranking.md tells the protocol and how this is fast.
 
 Shapes: N triplets to rank, C candidates, U distinct queries.
 """

@@ -1,7 +1,8 @@
 """A Dask cluster as the executor of a build's tasks. Imports errors; distributed when it is used.
 
-The cluster is started by its own tools (docs/cluster.md). What is checked here is what would fail
-late or silently: that the workers have this version of wikidata5m, and see the same folders.
+The cluster is started by its own tools (docs/how-to/cluster.md). What is checked here is what
+would fail late or silently: that the workers have this version of wikidata5m, and see the same
+folders.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ MAX_PAGE_CHARS: Final = 1 << 21
 MAX_WORK: Final = 500_000
 """Characters that a page may give to the parser, each counted as often as its piece is deep.
 
-Of 177 real pages none asks for more than 12,000 (docs/text.md).
+Of 177 real pages none asks for more than 12,000 (docs/explanation/text.md).
 """
 GUARD_SECONDS: Final = 60.0
 """Of processor time; the slowest page within the limits above takes a few seconds."""

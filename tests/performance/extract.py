@@ -1,4 +1,4 @@
-"""How fast extraction is, and what limits it: the table of docs/extraction.md in one command.
+"""How fast extraction is, and what limits it: the table of docs/explanation/extraction.md.
 
     python -m tests.performance.extract --world WORLD --peers PYTHON [--json]
 

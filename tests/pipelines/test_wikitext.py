@@ -212,7 +212,7 @@ def test_real_leads_hold_hardly_any_artefact_and_keep_quantities_and_foreign_wor
 ) -> None:
     quality = measure(real_articles(real_data))
     assert quality.leads >= 170
-    # What is left is in the articles themselves: docs/text.md lists it.
+    # What is left is in the articles themselves: docs/explanation/text.md lists it.
     assert quality.offenders <= 0.03 * quality.leads, quality.artefacts
     assert {artefact.kind for artefact in quality.artefacts} <= {
         "markup", "space before a mark", "word without its object", "doubled mark"

@@ -259,7 +259,7 @@ def test_a_large_index_is_kept_and_read_again(
 
 def test_the_examples_of_the_docs_hold(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(dataset.path.parent)
-    page = REPOSITORY / "docs" / "dataset.md"
+    page = REPOSITORY / "docs" / "reference" / "dataset.md"
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
     told: list[str] = []
     example = doctest.DocTestParser().get_doctest("".join(blocks), {}, page.name, str(page), 0)

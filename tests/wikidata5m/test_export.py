@@ -71,7 +71,7 @@ def exported(dataset: Dataset, kind: Format, out: Path, **options: Any) -> Path:
 
 
 def load_pykeen(folder: Path, part: str) -> Any:
-    """As docs/graphs.md does."""
+    """As docs/how-to/graphs.md does."""
     from pykeen.triples import TriplesFactory
 
     def ids(name: str) -> dict[str, int]:
@@ -405,7 +405,7 @@ def test_a_failed_export_leaves_what_was_there(
 def test_the_snippets_of_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    page = (REPOSITORY / "docs" / "graphs.md").read_text().partition("## Export")[2]
+    page = (REPOSITORY / "docs" / "how-to" / "graphs.md").read_text().partition("## Export")[2]
     make_dataset(tmp_path / "mine")
     commands = re.findall(r"^\$ wikidata5m (export .*?) *(?:#.*)?$", page, re.MULTILINE)
     assert len(commands) == len(FORMATS)

@@ -20,7 +20,7 @@ def swapped(name: str, rng: random.Random) -> str:
 
 @pytest.mark.slow
 def test_labels_are_found_among_shuffled_aliases(real_data: Path, tmp_path: Path) -> None:
-    """The shares that docs/releases.md states, over three orders of the aliases."""
+    """The shares that docs/how-to/releases.md states, over three orders of the aliases."""
     dumps = real_data / "fb15k-as-dumps"
     source = BuildInput(
         wikidata=dumps / "wikidata.json.bz2", wikipedia=dumps / "enwiki.xml.bz2", workers=1

@@ -393,8 +393,8 @@ def test_unknown_names_get_the_closest_and_paths_stay_paths(
 
 
 def test_the_versions_of_the_docs_are_those_of_the_recogniser() -> None:
-    """Each row of the table in docs/releases.md is recognised as what it says."""
-    page = (REPOSITORY / "docs" / "releases.md").read_text()
+    """Each row of the table in docs/how-to/releases.md is recognised as what it says."""
+    page = (REPOSITORY / "docs" / "how-to" / "releases.md").read_text()
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in page.split("## Versions in circulation")[1].split("\n## ")[0].splitlines()

@@ -1,7 +1,7 @@
 """What was released: files, addresses, sizes, hashes; and the counts by which to know a version.
 
-Imports download, errors and schema. docs/releases.md names the source of every figure; no test
-reaches these addresses.
+Imports download, errors and schema. docs/how-to/releases.md names the source of every figure; no
+test reaches these addresses.
 """
 
 from __future__ import annotations
@@ -204,4 +204,4 @@ EDITIONS: Final = (
         about=(5_000_000, 21_000_000),
     ),
 )
-"""The table of docs/releases.md."""
+"""The table of docs/how-to/releases.md."""

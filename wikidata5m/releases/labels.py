@@ -1,7 +1,7 @@
 """A name for each entity. The release has only aliases, in no order, some of them vandalism.
 
 Imports nothing of the project. The rule was measured on FB15k-237's entities, whose labels are
-known: docs/releases.md#names.
+known: docs/how-to/releases.md#names.
 
     known_as       the alias that the text says the entity is commonly known as
     text           the alias whose words the text begins with, others between them at most twice
