@@ -151,7 +151,7 @@ def _bar(what: str, total: int | None, unit: str) -> Iterator[Progress]:
 
         def update(done: int, note: str = "") -> None:
             rate = done / max(time.monotonic() - start, 1e-9)
-            bar.update(task, completed=done, note=note, rate=f"{rate:,.0f}/s")
+            bar.update(task, completed=done, note=note, rate=_per_second(rate))
 
         yield update
 
@@ -169,11 +169,15 @@ def _lines(what: str, total: int | None, unit: str) -> Iterator[Progress]:
             rate = done / (now - start)
             left = f", ETA {duration((total - done) / rate)}" if total and rate else ""
             share = f"{done:,} of {total:,}" if total else f"{done:,}"
-            log(f"{what}: {share} {unit}, {rate:,.0f}/s{left} {note}".rstrip())
+            log(f"{what}: {share} {unit}, {_per_second(rate)}{left} {note}".rstrip())
 
     yield update
     seconds = time.monotonic() - start
     log(f"{what}: {done_last:,} {unit} in {duration(seconds)} {note_last}".rstrip())
+
+
+def _per_second(rate: float) -> str:
+    return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
 
 
 def duration(seconds: float) -> str:

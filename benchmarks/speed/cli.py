@@ -31,7 +31,7 @@ _COUNT = click.IntRange(min=1)
     "--model",
     "models",
     multiple=True,
-    help="transe (L1), transe-l2, distmult, complex, simple, rotate, quate. [default: five]",
+    help="transe (L1), transe-l2, distmult, complex, simple, rotate, quate. [default: first six]",
 )
 @click.option("--dim", type=_COUNT, default=128, show_default=True, help="Floats per entity.")
 @click.option("--negatives", type=_COUNT, default=64, show_default=True, help="Per positive.")
@@ -54,6 +54,7 @@ _COUNT = click.IntRange(min=1)
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all.")
 @click.option("--out", type=_FOLDER, help="Write speed.json, speed.md and speed.svg there.")
+@click.option("--resume", is_flag=True, help="Go on with what the output folder lacks.")
 @click.option("--overwrite", is_flag=True, help="Replace what the output folder holds.")
 @json_option
 def speed(
@@ -74,6 +75,7 @@ def speed(
     seconds: float,
     seed: int,
     out: Path | None,
+    resume: bool,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -82,6 +84,9 @@ def speed(
     Without DATASET the graph is random. Every engine runs in processes of its own with as many
     threads, again and again in turn; one that lives in another environment is reached by its
     Python. Beside the rates stand what the machine can do at most, and our share of it.
+
+    Each process's rates are written to --out as they come. A run that is stopped shows what it has;
+    the same command with --resume goes on with what is missing, and tries what failed again.
 
     \b
     Example:
@@ -92,9 +97,11 @@ def speed(
 
     from benchmarks.speed import run as runs
     from benchmarks.speed.graph import dataset_graph, random_graph
-    from benchmarks.speed.report import markdown, write_report
-    from wikidata5m.files import claim_output
+    from benchmarks.speed.report import REPORT, markdown, write_report
+    from wikidata5m.files import claim_output, write_json
 
+    if resume and (overwrite or out is None):
+        raise click.UsageError("--resume needs --out, and excludes --overwrite.")
     given = {"models": models, "batches": batches}
     settings = runs.Settings(
         **{name: value for name, value in given.items() if value},  # type: ignore[arg-type]
@@ -108,7 +115,8 @@ def speed(
     )
     found, missing = runs.find_engines(engines, dict(_pair(text) for text in pythons))
     if out is not None:
-        claim_output(out, overwrite=overwrite, inputs=[dataset] if dataset else [])
+        inputs = [dataset] if dataset else []
+        claim_output(out, overwrite=overwrite, resume=resume, marker=REPORT, inputs=inputs)
     with tempfile.TemporaryDirectory(prefix="bench-speed-") as folder:
         path = Path(folder) / "graph.npz"
         if dataset is not None:
@@ -117,10 +125,22 @@ def speed(
             graph = random_graph(
                 path, entities=entities, relations=relations, triplets=triplets, seed=seed
             )
-        report = runs.run(graph, settings, found, missing)
-    if out is not None:
-        write_report(report, out)
-    emit(asdict(report), as_json=as_json, text=markdown(report))
+        report = runs.begin(graph, settings, found, missing)
+        if resume and out is not None and (out / REPORT).exists():
+            report = runs.go_on(out / REPORT, report)
+
+        def keep(so_far: runs.Report) -> None:
+            nonlocal report
+            report = so_far
+            if out is not None:
+                write_json(out / REPORT, asdict(report))
+
+        try:
+            runs.run(graph, report, found, keep)
+        finally:
+            if out is not None:
+                write_report(report, out)
+            emit(asdict(report), as_json=as_json, text=markdown(report))
 
 
 def _pair(text: str) -> tuple[str, str]:

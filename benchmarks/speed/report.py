@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.plots import COLOURS
 from benchmarks.speed.machine import bytes_per_triplet, operations_per_triplet
-from benchmarks.speed.run import OURS, Measured, Report
+from benchmarks.speed.run import OURS, Measured, Report, left
 from wikidata5m.console import table
 from wikidata5m.files import atomic_path, write_json
 
@@ -33,11 +33,14 @@ HEADER: Final = (
     "of memory",
 )
 
+REPORT: Final = "speed.json"
+"""The file that a run is gone on with from."""
+
 
 def write_report(report: Report, out: Path) -> list[Path]:
     """Write speed.json, speed.md and speed.svg into `out`; returns their paths."""
     out.mkdir(parents=True, exist_ok=True)
-    paths = [out / name for name in ("speed.json", "speed.md", "speed.svg")]
+    paths = [out / name for name in (REPORT, "speed.md", "speed.svg")]
     write_json(paths[0], asdict(report))
     with atomic_path(paths[1]) as temporary:
         temporary.write_text(markdown(report) + "\n", encoding="utf-8")
@@ -47,7 +50,7 @@ def write_report(report: Report, out: Path) -> list[Path]:
 
 
 def markdown(report: Report) -> str:
-    """The table, and in words what was measured on what."""
+    """The table, in words what was measured on what, and what is missing."""
     settings, machine = report.settings, report.machine
     rows = [_row(report, measured) for measured in report.measured]
     lines = [
@@ -65,6 +68,8 @@ def markdown(report: Report) -> str:
     ]
     lines += [f"{m.title}, {m.model}: failed: {m.error}" for m in report.measured if m.error]
     lines += [f"not measured: {name} ({why})" for name, why in report.missing.items()]
+    if still := len(left(report)):
+        lines.append(f"not finished: {still} processes are left; --resume goes on with them")
     return "\n".join(lines)
 
 
@@ -88,9 +93,9 @@ def _row(report: Report, measured: Measured) -> list[object]:
         measured.model,
         f"{measured.title} {measured.version}".strip(),
         measured.batch,
-        _shown(rate),
+        _shown(rate, measured.error),
         _times(trained),
-        _shown(measured.ranked_per_second),
+        _shown(measured.ranked_per_second, measured.error),
         _times(ranked),
         round(measured.peak_bytes / 1e6),
         f"{operations / 1e9 / machine.product_gflops:.1%}",
@@ -98,8 +103,10 @@ def _row(report: Report, measured: Measured) -> list[object]:
     ]
 
 
-def _shown(rate: float) -> str:
-    return "failed" if not rate else f"{rate:,.0f}" if rate >= 100 else f"{rate:,.1f}"
+def _shown(rate: float, error: str = "") -> str:
+    if not rate:
+        return "failed" if error else ""
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:,.1f}"
 
 
 def _times(ratio: float | None) -> str:
@@ -139,6 +146,7 @@ def _draw(
         title = next(m.title for m in report.measured if m.engine == engine)
         bar = axes.barh(places, rates, 0.9 * thick, label=title, color=COLOURS[n % len(COLOURS)])
         axes.bar_label(bar, [f" {_shown(each)}" for each in rates], fontsize=8)
-    axes.set_xscale("log")
+    if any(map(rate, report.measured)):
+        axes.set_xscale("log")
     axes.margins(x=0.18)
     axes.spines[["top", "right"]].set_visible(False)

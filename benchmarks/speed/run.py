@@ -5,7 +5,6 @@ Imports psutil, benchmarks.speed.{graph,machine,worker} and wikidata5m.
 
 from __future__ import annotations
 
-import itertools
 import os
 import subprocess
 import sys
@@ -13,9 +12,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import psutil
@@ -25,7 +24,7 @@ from benchmarks.speed.graph import Graph
 from benchmarks.speed.machine import Machine, measure_machine
 from benchmarks.speed.worker import Outcome, Work
 from wikidata5m.console import log, progress
-from wikidata5m.errors import ConfigError
+from wikidata5m.errors import ConfigError, InputError
 from wikidata5m.files import write_json
 
 OURS: Final = "wikidata5m"
@@ -36,11 +35,15 @@ TRIAL_SECONDS: Final = 1.0
 THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
+Process = tuple[Outcome | None, str, int]
+"""What a process found, or None; what went wrong; its peak memory in bytes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What is measured, alike for every engine."""
 
-    models: tuple[str, ...] = ("transe", "distmult", "complex", "simple", "rotate")
+    models: tuple[str, ...] = ("transe", "transe-l2", "distmult", "complex", "simple", "rotate")
     dim: int = 128
     negatives: int = 64
     chunk: int = 64
@@ -74,7 +77,10 @@ class Measured:
     title: str
     version: str = ""
     model: str
+    trials: dict[int, float] = field(default_factory=dict)
+    """Training triplets per second at each batch size tried; 0 where it failed."""
     batch: int = 0
+    """The fastest of those."""
     trained_per_second: float = 0.0
     ranked_per_second: float = 0.0
     peak_bytes: int = 0
@@ -87,7 +93,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What one run of the command found."""
+    """What one run of the command found, or has found so far."""
 
     graph: str
     num_entities: int
@@ -133,77 +139,120 @@ def _import_problem(python: str, module: str) -> str:
     return done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
 
 
-def run(
+def begin(
     graph: Graph, settings: Settings, engines: Mapping[str, str], missing: Mapping[str, str]
 ) -> Report:
-    """Measure every engine on every model, in turn, as often as settings.repeats says.
+    """A report with nothing measured yet but the machine.
 
     `engines` and `missing` are what find_engines returned.
     """
-    machine = measure_machine(settings.threads)
-    pairs = [
-        (engine, model)
-        for model in settings.models
-        for engine in engines
-        if model in worker.load_adapter(engine).MODELS
-    ]
-    tries = len(settings.batches) if len(settings.batches) > 1 else 0
-    with progress("measuring", len(pairs) * (tries + settings.repeats), "processes") as show:
-        count = itertools.count()
-
-        def measure(engine: str, model: str, so_far: Measured, **change: Any) -> Measured:
-            work = replace(_work(graph, settings, engine, model), **change)
-            show(next(count), f"{engine} {model}")
-            return _measure(so_far, work, engines[engine], settings)
-
-        found = {pair: _at_best_batch(*pair, settings, measure) for pair in pairs}
-        for _, pair in itertools.product(range(settings.repeats), pairs):
-            if not found[pair].error:
-                found[pair] = measure(*pair, found[pair], batch=found[pair].batch)
-        show(next(count))
+    adapters = {engine: worker.load_adapter(engine) for engine in engines}
     return Report(
         graph=graph.name,
         num_entities=graph.num_entities,
         num_relations=graph.num_relations,
         num_triplets=graph.num_triplets,
         settings=settings,
-        machine=machine,
-        measured=tuple(found.values()),
+        machine=measure_machine(settings.threads),
+        measured=tuple(
+            Measured(engine=engine, title=a.TITLE, model=model, batch=settings.batches[0])
+            for model in settings.models
+            for engine, a in adapters.items()
+            if model in a.MODELS
+        ),
         missing=dict(missing),
     )
 
 
-def _at_best_batch(
-    engine: str, model: str, settings: Settings, measure: Callable[..., Measured]
-) -> Measured:
-    """Nothing measured yet, at the batch that trains fastest; an error where every batch failed."""
-    start = Measured(
-        engine=engine,
-        title=worker.load_adapter(engine).TITLE,
-        model=model,
-        batch=settings.batches[0],
+def go_on(path: Path, fresh: Report) -> Report:
+    """The report kept at `path`, with what failed taken out, so that it is tried again.
+
+    Raises InputError when it is no report, ConfigError when it is not of the graph, the settings,
+    the engines and the processor of `fresh`.
+    """
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=Report)
+    except (OSError, msgspec.MsgspecError) as error:
+        fix = "start again with --overwrite"
+        raise InputError(path, f"no report of this command ({error})", fix=fix) from None
+    before, now = _identity(kept), _identity(fresh)
+    for name, value in now.items():
+        if before[name] != value:
+            raise ConfigError(
+                f"{path}: measured with {name} {before[name]}, not {value}; change it back, "
+                "or start again with --overwrite"
+            )
+    cleared = (
+        replace(m, error="", trials={batch: rate for batch, rate in m.trials.items() if rate})
+        for m in kept.measured
     )
-    if len(settings.batches) == 1:
-        return start
-    short = min(TRIAL_SECONDS, settings.seconds)
-    tried = [
-        measure(engine, model, replace(start, batch=batch), batch=batch, seconds=short)
-        for batch in settings.batches
+    return replace(kept, measured=tuple(cleared), missing=fresh.missing)
+
+
+def _identity(report: Report) -> dict[str, object]:
+    """What a report that is gone on with must share, by the names that the user knows."""
+    return {
+        "graph": report.graph,
+        "entities": report.num_entities,
+        "relations": report.num_relations,
+        "triplets": report.num_triplets,
+        **{each.name: getattr(report.settings, each.name) for each in fields(Settings)},
+        "engines": ", ".join(dict.fromkeys(m.engine for m in report.measured)),
+        "processor": report.machine.cpu,
+    }
+
+
+def run(
+    graph: Graph, report: Report, engines: Mapping[str, str], keep: Callable[[Report], None]
+) -> None:
+    """Measure what `report` lacks: batch sizes first, then every engine on every model in turn.
+
+    `keep` is given the report after each process.
+    """
+    found = {(m.engine, m.model): m for m in report.measured}
+    jobs = left(report)
+    with progress("measuring", len(jobs), "processes") as show:
+        for number, (engine, model, trial) in enumerate(jobs):
+            show(number, f"{engine} {model}")
+            so_far = found[engine, model]
+            if so_far.error:
+                continue
+            work = _work(graph, report.settings, so_far, trial)
+            measured = _measure(work, engines[engine], report.settings.limit)
+            found[engine, model] = (
+                _with_trial(so_far, trial, measured, report.settings)
+                if trial
+                else _with_repeat(so_far, measured)
+            )
+            keep(replace(report, measured=tuple(found.values())))
+        show(len(jobs))
+
+
+def left(report: Report) -> list[tuple[str, str, int]]:
+    """(engine, model, the batch size to try or 0 for a repeat) of each process still to run."""
+    settings = report.settings
+    batches = settings.batches if len(settings.batches) > 1 else ()
+    working = [m for m in report.measured if not m.error]
+    trials = [(m.engine, m.model, b) for m in working for b in batches if b not in m.trials]
+    repeats = [
+        (m.engine, m.model, 0)
+        for number in range(settings.repeats)
+        for m in working
+        if number >= len(m.all_trained)
     ]
-    best = max(tried, key=lambda each: each.trained_per_second)
-    return replace(start, batch=best.batch, error=best.error)
+    return trials + repeats
 
 
-def _work(graph: Graph, settings: Settings, engine: str, model: str) -> Work:
+def _work(graph: Graph, settings: Settings, so_far: Measured, trial: int) -> Work:
     return Work(
-        engine=engine,
-        model=model,
+        engine=so_far.engine,
+        model=so_far.model,
         dim=settings.dim,
         negatives=settings.negatives,
         chunk=settings.chunk,
-        batch=settings.batches[0],
+        batch=trial or so_far.batch,
         threads=settings.threads,
-        seconds=settings.seconds,
+        seconds=min(TRIAL_SECONDS, settings.seconds) if trial else settings.seconds,
         seed=settings.seed,
         num_entities=graph.num_entities,
         num_relations=graph.num_relations,
@@ -212,16 +261,31 @@ def _work(graph: Graph, settings: Settings, engine: str, model: str) -> Work:
     )
 
 
-def _measure(so_far: Measured, work: Work, python: str, settings: Settings) -> Measured:
-    """`so_far` with one more repeat."""
+def _measure(work: Work, python: str, limit: float) -> Process:
     with tempfile.TemporaryDirectory(prefix="bench-speed-") as folder:
         place = Path(folder) / "work.json"
         write_json(place, asdict(replace(work, folder=folder)))
-        error, peak = _run_process(python, place, settings)
+        error, peak = _run_process(python, place, work.threads, limit)
         if error:
-            log(f"{work.engine} {work.model}: {error}")
-            return replace(so_far, error=error)
-        outcome = msgspec.json.decode(place.with_suffix(".out").read_bytes(), type=Outcome)
+            log(f"{work.engine} {work.model}, batch {work.batch}: {error}")
+            return None, error, peak
+        return msgspec.json.decode(place.with_suffix(".out").read_bytes(), type=Outcome), "", peak
+
+
+def _with_trial(so_far: Measured, batch: int, process: Process, settings: Settings) -> Measured:
+    """With one more batch size tried; an error where every one of them failed."""
+    outcome, error, _ = process
+    trials = {**so_far.trials, batch: outcome.trained_per_second if outcome else 0.0}
+    best = max(trials, key=lambda each: trials[each])
+    failed = len(trials) == len(set(settings.batches)) and not trials[best]
+    return replace(so_far, trials=trials, batch=best, error=error if failed else "")
+
+
+def _with_repeat(so_far: Measured, process: Process) -> Measured:
+    """With one more repeat."""
+    outcome, error, peak = process
+    if outcome is None:
+        return replace(so_far, error=error)
     trained = (*so_far.all_trained, outcome.trained_per_second)
     ranked = (*so_far.all_ranked, outcome.ranked_per_second)
     return replace(
@@ -235,22 +299,22 @@ def _measure(so_far: Measured, work: Work, python: str, settings: Settings) -> M
     )
 
 
-def _run_process(python: str, place: Path, settings: Settings) -> tuple[str, int]:
+def _run_process(python: str, place: Path, threads: int, limit: float) -> tuple[str, int]:
     """(what went wrong, or nothing; peak memory in bytes) of one worker."""
-    threads = dict.fromkeys(THREAD_VARIABLES, str(settings.threads))
+    variables = dict.fromkeys(THREAD_VARIABLES, str(threads))
     errors = place.with_suffix(".err")
     with errors.open("w") as stream:
         process = psutil.Popen(
             [python, "-I", worker.__file__, str(place)],
-            env={**os.environ, **threads},
+            env={**os.environ, **variables},
             stdout=subprocess.DEVNULL,
             stderr=stream,
         )
         with _stopped(process):
-            peak, end = 0, time.monotonic() + settings.limit
+            peak, end = 0, time.monotonic() + limit
             while process.poll() is None:
                 if time.monotonic() > end:
-                    return f"not done after {settings.limit:,.0f} s", peak
+                    return f"not done after {limit:,.0f} s", peak
                 peak = max(peak, _memory(process))
                 time.sleep(0.2)
     if process.returncode:

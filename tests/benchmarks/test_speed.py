@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from benchmarks.speed.graph import dataset_graph, random_graph
 from benchmarks.speed.machine import Machine, bytes_per_triplet, operations_per_triplet
 from benchmarks.speed.report import bars, markdown
 from benchmarks.speed.run import ENGINES, Measured, Report, Settings, find_engines
+from benchmarks.speed.worker import Outcome
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError
@@ -38,7 +40,19 @@ def test_every_adapter_is_known_and_says_what_it_is() -> None:
         adapter = worker.load_adapter(engine)
         assert adapter.TITLE
         assert adapter.NOTE
-        assert "transe" in adapter.MODELS
+        assert "transe-l2" in adapter.MODELS
+
+
+def test_transe_is_compared_by_one_norm() -> None:
+    models = {engine: worker.load_adapter(engine).MODELS for engine in ENGINES}
+    assert (models["wikidata5m"]["transe"], models["wikidata5m"]["transe-l2"]) == (
+        {"p": 1},
+        {"p": 2},
+    )
+    norms = [models["pykeen"][name]["scoring_fct_norm"] for name in ("transe", "transe-l2")]
+    assert norms == [1, 2]
+    assert models["pbg"]["transe-l2"]["comparator"] == "l2"
+    assert "transe" not in models["pbg"]
 
 
 @given(speed=st.floats(1, 1e7), fixed=st.floats(0.02, 1), most=st.integers(1, 10**6))
@@ -142,8 +156,97 @@ def test_an_engine_that_fails_is_told_and_the_run_goes_on() -> None:
 def test_an_engine_that_hangs_is_stopped(tmp_path: Path) -> None:
     graph = random_graph(tmp_path / "g.npz", entities=9, relations=2, triplets=50, seed=1)
     settings = Settings(models=("complex",), batches=(64,), threads=1, limit=0.0, repeats=1)
-    report = run.run(graph, settings, {"wikidata5m": sys.executable}, {})
-    assert "not done after" in report.measured[0].error
+    engines = {"wikidata5m": sys.executable}
+    kept: list[Report] = []
+    run.run(graph, run.begin(graph, settings, engines, {}), engines, kept.append)
+    assert "not done after" in kept[-1].measured[0].error
+
+
+RATES = Outcome("1.0", 100.0, 10.0)
+
+
+def stand_in(
+    monkeypatch: pytest.MonkeyPatch, *, stops_at: int = -1, fails_at: int = -1
+) -> list[Any]:
+    """No processes but rates that are known; returns the works asked for."""
+    works: list[worker.Work] = []
+
+    def measure(work: worker.Work, _python: str, _limit: float) -> run.Process:
+        if len(works) == stops_at:
+            raise KeyboardInterrupt
+        works.append(work)
+        if len(works) - 1 == fails_at:
+            return None, "no memory", 0
+        return replace(RATES, trained_per_second=100.0 + work.batch + len(works)), "", 1000
+
+    monkeypatch.setattr(run, "_measure", measure)
+    monkeypatch.setattr(
+        run, "measure_machine", lambda threads: Machine("a cpu", threads, 60.0, 12.0)
+    )
+    return works
+
+
+@pytest.mark.parametrize("stops_at", [0, 1, 5, 7])
+def test_a_run_that_is_stopped_goes_on_with_what_is_missing(
+    stops_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*TINY, "--batch", 32, "--engine", "wikidata5m", "--model", "transe"]
+    words += ["--model", "rotate", "--repeats", 2, "--out", tmp_path / "speed"]
+    whole = stand_in(monkeypatch)
+    invoke(*words)
+    assert len(whole) == 8
+    before = stand_in(monkeypatch, stops_at=stops_at)
+    stopped = invoke(*words, "--overwrite", code=1)
+    assert f"not finished: {8 - stops_at} processes are left" in stopped.stdout
+    assert "| transe" in stopped.stdout
+    assert "<svg" in (tmp_path / "speed" / "speed.svg").read_text()
+    after = stand_in(monkeypatch)
+    done = invoke(*words, "--resume", "--json")
+    asked = [(work.model, work.batch, work.seconds) for work in before + after]
+    assert asked == [(work.model, work.batch, work.seconds) for work in whole]
+    report = ujson.loads(done.stdout)
+    assert [len(m["all_trained"]) for m in report["measured"]] == [2, 2]
+    assert [set(m["trials"]) for m in report["measured"]] == [{"32", "64"}] * 2
+    assert ujson.loads((tmp_path / "speed" / "speed.json").read_text()) == report
+
+
+def test_what_failed_is_tried_again_by_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*TINY, "--batch", 32, "--engine", "wikidata5m", "--model", "transe"]
+    words += ["--repeats", 2, "--out", tmp_path / "speed"]
+    for fails_at in (0, 2):
+        stand_in(monkeypatch, fails_at=fails_at)
+        invoke(*words, "--overwrite")
+        again = stand_in(monkeypatch)
+        measured = ujson.loads(invoke(*words, "--resume", "--json").stdout)["measured"][0]
+        assert measured["error"] == ""
+        assert len(measured["all_trained"]) == 2
+        assert len(again) == (1 if fails_at == 0 else 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--dim", 16], "measured with dim 8, not 16"),
+        (["--seed", 5], "measured with seed 0, not 5"),
+        (["--entities", 41], "measured with entities 40, not 41"),
+        (["--model", "rotate"], "measured with models"),
+        (["--engine", "pykeen"], "measured with engines wikidata5m, not wikidata5m, pykeen"),
+    ],
+)
+def test_another_run_is_not_gone_on_with(
+    change: list[object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch)
+    words = [*TINY, "--engine", "wikidata5m", "--model", "transe", "--out", tmp_path / "speed"]
+    invoke(*words)
+    kept = (tmp_path / "speed" / "speed.json").read_bytes()
+    assert message in invoke(*words, *change, "--resume", code=1).stderr
+    assert (tmp_path / "speed" / "speed.json").read_bytes() == kept
+    (tmp_path / "speed" / "speed.json").write_text("{}")
+    assert "no report of this command" in invoke(*words, "--resume", code=1).stderr
+    assert "--resume needs --out" in invoke(*TINY, "--resume", code=2).stderr
 
 
 def report_of(*measured: Measured) -> Report:

@@ -25,18 +25,17 @@ class Adapter:
     """Its trainer over one partition, one process per thread, and its filtered evaluator.
 
     A positive gets half of its negatives as wrong heads, half as wrong tails, shared by as many
-    positives as there are of them. PBG has no L1, RotatE, SimplE or QuatE; its TransE is L2.
+    positives as there are of them. PBG has no TransE by L1, RotatE, SimplE or QuatE.
     """
 
     TITLE: ClassVar = "PyTorch-BigGraph"
     MODULE: ClassVar = "torchbiggraph"
     MODELS: ClassVar[dict[str, Any]] = {
-        "transe": {"operator": "translation", "comparator": "l2"},
         "transe-l2": {"operator": "translation", "comparator": "l2"},
         "distmult": {"operator": "diagonal", "comparator": "dot"},
         "complex": {"operator": "complex_diagonal", "comparator": "dot"},
     }
-    NOTE: ClassVar = "half of the negatives on each side; TransE by L2 only"
+    NOTE: ClassVar = "half of the negatives on each side"
 
     def __init__(self, work: Work, train_N3: Any, ranked_M3: Any) -> None:
         self.work, self.train_N3, self.ranked_M3 = work, train_N3, ranked_M3
