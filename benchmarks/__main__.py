@@ -2,15 +2,15 @@
 
     torchrun --nproc-per-node 4 -m benchmarks train DATASET --model rotate --out RUN
 
-Imports benchmarks.distributed and wikidata5m.
+Imports benchmarks.{distributed,processes} and wikidata5m.
 """
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks.distributed import follow, joined, started
-from benchmarks.processes import Channel, Processes
+from benchmarks.distributed import follow, joined
+from benchmarks.processes import Channel, Processes, started
 from wikidata5m.cli import main as wikidata5m
 from wikidata5m.console import log
 from wikidata5m.errors import Wikidata5MError

@@ -11,9 +11,9 @@ Imports numpy, torch, benchmarks.{config,engines,processes,schedule,weights} and
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -21,11 +21,11 @@ from torch import Tensor, distributed
 
 from benchmarks.config import RunConfig
 from benchmarks.engines.torch_engine import TorchEngine
-from benchmarks.processes import TIMEOUT, Channel, Processes, same_everywhere
+from benchmarks.processes import Channel, Processes, meeting, same_everywhere, started
 from benchmarks.schedule import Rate, make_rate
 from benchmarks.weights import Weights
 from wikidata5m.dataset import Triplets
-from wikidata5m.errors import ConfigError, Wikidata5MError
+from wikidata5m.errors import ConfigError
 
 _channels: list[Channel] = []
 """The way to the other processes, while there are any."""
@@ -41,9 +41,14 @@ def make_engine(
 ) -> TorchEngine:
     """An engine that trains with all processes that torchrun started; as a rule there is one.
 
-    Raises ConfigError when there are several and they were not joined.
+    Raises ConfigError when there are several and they were not joined, or are to share one GPU.
     """
     if _channels:
+        if config.train.device.startswith("cuda:"):
+            raise ConfigError(
+                f"train.device = {config.train.device}: torchrun gives each process a GPU of its "
+                "own; use cuda, and choose GPUs by CUDA_VISIBLE_DEVICES"
+            )
         return LeadingEngine(config, triplets_N3, num_entities, num_relations, weight_N)
     if started() > 1:
         raise ConfigError(
@@ -76,6 +81,9 @@ class LeadingEngine(TorchEngine):
             processes=processes,
         )
         weighted = weight_N is not None
+        # All tables lie where this process's do: tensors that are exchanged must be alike.
+        placed = replace(config.train, tables="device" if self.home == self.device else "host")
+        config = replace(config, train=placed)
         self.channel.tell("start", config, len(triplets_N3), num_entities, num_relations, weighted)
         _share_triplets(self)
 
@@ -117,32 +125,17 @@ def follow(processes: Processes, channel: Channel) -> None:
 
 @contextmanager
 def joined() -> Iterator[tuple[Processes, Channel]]:
-    """Join the processes that torchrun started, over NCCL between GPUs, else over gloo.
+    """Join the processes that torchrun started, with the way from the first to the others.
 
-    Raises ConfigError when there are too few GPUs, Wikidata5MError when the processes do not meet.
+    Raises as benchmarks.processes.meeting.
     """
-    if torch.cuda.is_available():
-        _take_gpu(int(os.environ["LOCAL_RANK"]))
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    try:
-        distributed.init_process_group(backend, timeout=TIMEOUT)
+    with meeting() as here:
         channel = Channel()
-    except (RuntimeError, ValueError) as error:
-        raise Wikidata5MError(
-            f"{started()} processes were started and did not meet ({str(error).splitlines()[0]}); "
-            "start all of them by torchrun, with the same rendezvous"
-        ) from None
-    _channels.append(channel)
-    try:
-        yield Processes(distributed.get_rank(), distributed.get_world_size()), channel
-    finally:
-        _channels.clear()
-        distributed.destroy_process_group()
-
-
-def started() -> int:
-    """How many processes torchrun started; 1 without it."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+        _channels.append(channel)
+        try:
+            yield here, channel
+        finally:
+            _channels.clear()
 
 
 def _start(
@@ -171,17 +164,6 @@ def _share_triplets(engine: TorchEngine) -> None:
     same_everywhere(engine.triplets_N3, engine.processes)
     if engine.sampler.weight_N is not None:
         same_everywhere(engine.sampler.weight_N, engine.processes)
-
-
-def _take_gpu(local_rank: int) -> None:
-    """Make cuda mean this process's own GPU. Raises ConfigError when there are too few."""
-    count = torch.cuda.device_count()
-    if local_rank >= count:
-        raise ConfigError(
-            f"torchrun started a process number {local_rank} (from 0) on a machine with {count} "
-            "GPUs; start as many as there are, or set train.device=cpu"
-        )
-    torch.cuda.set_device(local_rank)
 
 
 def _in_turn(shares: Sequence[float]) -> Rate:

@@ -38,9 +38,14 @@ class RowOptimizer(ABC):
 
     def gather(self, row_M: Tensor) -> Tensor:
         """The given rows, (M, D), on the device that `row_M` is on."""
+        table = self.table_ND
+        # A GPU copies from pinned memory directly, from other memory by way of it.
+        pinned = table.device.type == "cpu" and row_M.is_cuda
+        shape = len(row_M), table.shape[1]
+        vectors_MD = torch.empty(shape, dtype=table.dtype, device=table.device, pin_memory=pinned)
         # Several times faster than indexing, which also allows for masks and negative rows.
-        vectors_MD = self.table_ND.index_select(0, row_M.to(self.table_ND.device))
-        return vectors_MD.to(row_M.device)
+        torch.index_select(table, 0, row_M.to(table.device), out=vectors_MD)
+        return vectors_MD.to(row_M.device, non_blocking=pinned)
 
     def step(self, row_M: Tensor, grad_MD: Tensor, lr: float) -> None:
         """Move the given rows against their summed gradients, in place.

@@ -10,6 +10,7 @@ Shapes: N rows, W the width of a whole row, S the width of a slice of it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Processes:
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes, in place. Raises Wikidata5MError where one is gone."""
         if self.count > 1:
-            with _naming_the_others():
+            with naming_the_others():
                 distributed.all_reduce(tensor)
         return tensor
 
@@ -98,7 +99,7 @@ class Slice:
         for rows in _blocks(len(part_NS)):
             block = part_NS[rows].contiguous()
             parts = [torch.empty_like(block) for _ in range(count)] if leads else None
-            with _naming_the_others():
+            with naming_the_others():
                 distributed.gather(block, parts)
             if whole_NW is not None:
                 for columns, part in zip(self._columns, parts or (), strict=True):
@@ -117,7 +118,7 @@ class Slice:
             if whole_NW is not None:
                 whole = whole_NW[rows]
                 parts = [whole.index_select(1, x).to(block.device) for x in self._columns]
-            with _naming_the_others():
+            with naming_the_others():
                 distributed.scatter(block, parts)
             part_NS[rows] = block
 
@@ -125,7 +126,7 @@ class Slice:
 def same_everywhere(tensor: Tensor, processes: Processes) -> Tensor:
     """The first process's values, in place."""
     if processes.count > 1:
-        with _naming_the_others():
+        with naming_the_others():
             distributed.broadcast(tensor, src=0)
     return tensor
 
@@ -134,24 +135,76 @@ class Channel:
     """How the first process tells the others what to do next."""
 
     def __init__(self) -> None:
-        self._group = distributed.new_group(backend="gloo", timeout=PATIENCE)
+        self._group = patient_group()
 
     def tell(self, *message: Any) -> None:
         """Send to all others."""
-        with _naming_the_others():
+        with naming_the_others():
             distributed.broadcast_object_list([message], src=0, group=self._group)
 
     def hear(self) -> tuple[Any, ...]:
         """Wait for what the first process tells. Raises Wikidata5MError when it is gone."""
         message: list[Any] = [None]
-        with _naming_the_others():
+        with naming_the_others():
             distributed.broadcast_object_list(message, src=0, group=self._group)
         found: tuple[Any, ...] = message[0]
         return found
 
 
+def started() -> int:
+    """How many processes torchrun started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextmanager
-def _naming_the_others() -> Iterator[None]:
+def meeting() -> Iterator[Processes]:
+    """Join the processes that torchrun started: tensors of GPUs go by NCCL, all others by gloo.
+
+    Raises ConfigError when there are too few GPUs, Wikidata5MError when the processes do not meet.
+    """
+    if torch.cuda.is_available():
+        _take_gpu(int(os.environ["LOCAL_RANK"]))
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    try:
+        distributed.init_process_group(backend, timeout=TIMEOUT)
+    except (RuntimeError, ValueError) as error:
+        raise _not_met(error) from None
+    try:
+        yield Processes(distributed.get_rank(), distributed.get_world_size())
+    finally:
+        distributed.destroy_process_group()
+
+
+def patient_group() -> distributed.ProcessGroup:
+    """All processes once more, to wait for what the first does alone. Raises Wikidata5MError."""
+    try:
+        group: distributed.ProcessGroup = distributed.new_group(backend="gloo", timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        raise _not_met(error) from None
+    return group
+
+
+def _not_met(error: Exception) -> Wikidata5MError:
+    return Wikidata5MError(
+        f"{started()} processes were started and did not meet ({str(error).splitlines()[0]}); "
+        "start all of them by torchrun, with the same rendezvous"
+    )
+
+
+def _take_gpu(local_rank: int) -> None:
+    """Make cuda mean this process's own GPU. Raises ConfigError when there are too few."""
+    count = torch.cuda.device_count()
+    if local_rank >= count:
+        raise ConfigError(
+            f"torchrun started a process number {local_rank} (from 0) on a machine with {count} "
+            "GPUs; start as many as there are, or hide the GPUs with CUDA_VISIBLE_DEVICES="
+        )
+    torch.cuda.set_device(local_rank)
+
+
+@contextmanager
+def naming_the_others() -> Iterator[None]:
+    """Raise Wikidata5MError in place of torch's own error when another process is gone."""
     try:
         yield
     except RuntimeError as error:

@@ -93,6 +93,7 @@ def _train(
 ) -> dict[str, Any]:
     try:
         job = prepare(datasets, run, info, config, here)
+        here.wait()
         place = load_checkpoint(run / "checkpoint", job) or Place()
         if here.first:
             _keep_log(run, place.step)

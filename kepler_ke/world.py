@@ -1,4 +1,5 @@
-"""Several processes under torchrun as one trainer. Imports torch.
+"""Several processes under torchrun as one trainer. Imports torch and
+benchmarks.processes.
 
 Each process builds the same batch, encodes its share of the distinct texts, and gathers the others'
 vectors; the loss over the whole batch is then computed by all alike. So every text is encoded once
@@ -10,7 +11,6 @@ Shapes: M texts, S of one process, D width.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from benchmarks.processes import meeting, naming_the_others, patient_group, started
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -26,6 +28,8 @@ class World:
 
     rank: int = 0
     size: int = 1
+    patient: dist.ProcessGroup | None = None
+    """All processes, where they wait for what one does alone."""
 
     @property
     def first(self) -> bool:
@@ -41,7 +45,8 @@ class World:
         if self.size == 1:
             return own_SD
         parts = [torch.empty_like(own_SD) for _ in range(self.size)]
-        dist.all_gather(parts, own_SD.detach().contiguous())
+        with naming_the_others():
+            dist.all_gather(parts, own_SD.detach().contiguous())
         parts[self.rank] = own_SD
         return torch.cat(parts)
 
@@ -55,37 +60,38 @@ class World:
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-            dist.all_reduce(parameter.grad)
+            with naming_the_others():
+                dist.all_reduce(parameter.grad)
             if id(parameter) in alike:
                 parameter.grad /= self.size
 
     def wait(self) -> None:
-        """Go on when every process came here."""
+        """Go on when every process came here, however long the first one ranks or writes."""
         if self.size > 1:
-            dist.barrier()
+            with naming_the_others():
+                dist.barrier(self.patient)
 
     def total(self, value: float) -> float:
         """The sum of everyone's value."""
         if self.size == 1:
             return value
         shared = torch.tensor([value], dtype=torch.float64, device=device())
-        dist.all_reduce(shared)
+        with naming_the_others():
+            dist.all_reduce(shared)
         return float(shared.item())
 
 
 @contextmanager
 def world() -> Iterator[World]:
-    """The processes that torchrun started; this one alone without it."""
-    if "LOCAL_RANK" not in os.environ:
+    """The processes that torchrun started; this one alone without it.
+
+    Raises as benchmarks.processes.meeting.
+    """
+    if started() == 1:
         yield World()
         return
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    try:
-        yield World(dist.get_rank(), dist.get_world_size())
-    finally:
-        dist.destroy_process_group()
+    with meeting() as here:
+        yield World(here.rank, here.count, patient_group())
 
 
 def device() -> torch.device:

@@ -98,11 +98,11 @@ class TorchEngine:
 
         optimizer = OPTIMIZERS[config.train.optimizer]
         size = 4 * optimizer.tables * num_entities * model.dim // processes.count
-        home = place(config.train.tables, self.device, size)
+        self.home = place(config.train.tables, self.device, size)
 
         def table(count: int, part: Slice) -> RowOptimizer:
-            values = part.draw(count, generator).mul_(2).sub_(1).mul_(model.init).to(home)
-            return optimizer(values, width=part.width, reduce=processes.sum)
+            values = part.draw(count, generator).mul_(2).sub_(1).mul_(model.init).to(self.home)
+            return optimizer(values, width=part.width, reduce=self._sum)
 
         self.entities, self.relations = map(table, (num_entities, rows), self.slices)
         if self.device.type == "cpu":
@@ -181,7 +181,7 @@ class TorchEngine:
         run, batch = self._run(batch), narrow(batch)
         vectors = vectors_of(batch, entities.shown_MD, relations.shown_MD)
         found = [
-            Partials(*map(self.processes.sum, partial))
+            Partials(*map(self._sum, partial))
             for partial in run(partials, self.scorer, batch, vectors)
         ]
         loss: Tensor
@@ -203,7 +203,14 @@ class TorchEngine:
             self.regulariser, self.scorer, rows.vectors_MD[: times * size], weight_M
         )
         rows.penalty_MD = grad_MD
-        return self.processes.sum(value)
+        return self._sum(value)
+
+    def _sum(self, tensor: Tensor) -> Tensor:
+        """The sum over all processes, by way of the device that computes: NCCL sums nowhere else.
+
+        May work in place.
+        """
+        return self.processes.sum(tensor.to(self.device)).to(tensor.device)
 
     def _run(self, batch: Batch) -> Callable[..., Any]:
         """Compiled for batches of full size; the last ones of an epoch would not repay it."""

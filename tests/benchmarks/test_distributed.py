@@ -6,8 +6,10 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import ujson
@@ -15,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmarks import distributed, run
+from benchmarks.config import RunConfig
 from benchmarks.embeddings import load_embeddings
 from benchmarks.processes import Processes, Slice
 from tests.benchmarks import together
@@ -190,3 +193,42 @@ def test_slices_draw_the_columns_of_the_whole_table(monkeypatch: pytest.MonkeyPa
         part = Slice(12, 2, Processes(rank, 3))
         drawn = part.draw(20, torch.Generator().manual_seed(3))
         assert torch.equal(drawn, part.take(whole))
+
+
+def test_what_is_summed_lies_on_the_device_that_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NCCL sums nowhere else; a meta device stands in for a GPU, the table is in host memory."""
+    engine = together.make_engine(["model.name=transe"])
+    summed: list[torch.device] = []
+
+    def sum_(_: Processes, tensor: Tensor) -> Tensor:
+        summed.append(tensor.device)
+        return torch.zeros(tensor.shape)
+
+    monkeypatch.setattr(Processes, "sum", sum_)
+    monkeypatch.setattr(engine, "device", torch.device("meta"))
+    engine.entities.step(torch.arange(3), torch.ones(3, 16), 0.1)
+    assert [device.type for device in summed] == ["meta"]
+
+
+def test_the_first_process_decides_where_all_tables_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[RunConfig] = []
+
+    class Recorder:
+        def tell(self, name: str, config: RunConfig, *_: object) -> None:
+            assert name == "start"
+            told.append(config)
+
+    config = together.config_of(["model.name=transe", "train.tables=auto"])
+    monkeypatch.setattr(distributed, "_channels", [Recorder()])
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 1)
+    engine = distributed.make_engine(config, np.zeros((4, 3), dtype=np.int32), 2, 1)
+    assert [config.train.tables for config in told] == ["device"]
+    assert engine.config.train.tables == "auto"
+
+
+def test_processes_do_not_share_a_gpu(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = quick_config(small)
+    shared = replace(config, train=replace(config.train, device="cuda:1"))
+    monkeypatch.setattr(distributed, "_channels", [object()])
+    with pytest.raises(ConfigError, match=r"train\.device = cuda:1: torchrun gives each process"):
+        distributed.make_engine(shared, small.triplets(), 175, 5)
