@@ -1,7 +1,7 @@
 """Training in plain torch, CPU and CUDA from one source.
 
-Imports torch, benchmarks.{checkpoint,config,losses,optim,processes,ranking,regularisers,sampling,
-schedule,scorers}, the other modules of this folder but graphvite, and wikidata5m.
+Imports torch, benchmarks.{checkpoint,compiling,config,losses,optim,processes,ranking,regularisers,
+sampling,schedule,scorers}, the other modules of this folder but graphvite, and wikidata5m.
 
 Shapes: E entities, D floats per entity, G chunks of a batch, B positives of a chunk, K negatives
 that a chunk shares, M gathered rows.
@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.checkpoint import load_state, save_state
+from benchmarks.compiling import Compiler, as_it_is, pays
 from benchmarks.config import RunConfig
-from benchmarks.engines.compiling import Compiler, as_it_is, pays
 from benchmarks.engines.heap import keep_freed_memory
 from benchmarks.engines.placement import place
 from benchmarks.engines.step import (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch._inductor.cpu_vec_isa import valid_vec_isa_list
 
-from benchmarks.engines.compiling import pays
+from benchmarks.compiling import pays
 from benchmarks.engines.placement import Placement, place
 from benchmarks.engines.torch_engine import TorchEngine
 from tests.benchmarks.conftest import quick_config
@@ -34,6 +35,7 @@ def test_a_compiled_epoch_is_a_plain_one(small: Dataset) -> None:
 def test_a_missing_compiler_is_told_once_and_training_goes_on(
     small: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    valid_vec_isa_list()  # torch keeps what it found with a compiler, for later tests too
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
     found = engine_of(small, "train.compile=always", "model.dim=18")
     plain = engine_of(small, "train.compile=never", "model.dim=18")
