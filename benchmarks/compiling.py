@@ -74,7 +74,7 @@ class Compiler:
             found: R = self.compiled[function](*args, **kwargs)
         except BackendCompilerFailed as error:
             self.wanted = False
-            _tell("training", error.inner_exception, "or set train.compile=never")
+            _tell("training", error, "or set train.compile=never")
             return function(*args, **kwargs)
         return found
 
@@ -107,6 +107,6 @@ def _compiler_works(kind: str) -> bool:
 
 
 def _tell(what: str, error: Exception, *ways_out: str) -> None:
-    reason = str(error).strip().splitlines()[0]
+    reason = str(getattr(error, "inner_exception", error)).strip().splitlines()[0]
     fix = ", ".join(["install a C++ compiler (g++)", *ways_out])
     log(f"{what} is not compiled, and several times slower for distances: {reason}; {fix}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
-from torch._inductor.cpu_vec_isa import valid_vec_isa_list
+from torch._inductor import config as inductor
+from torch._inductor import cpp_builder, cpu_vec_isa
 
 from benchmarks.compiling import pays
 from benchmarks.engines.placement import Placement, place
@@ -32,11 +35,20 @@ def test_a_compiled_epoch_is_a_plain_one(small: Dataset) -> None:
     torch.testing.assert_close(tables[0], tables[1], rtol=1e-3, atol=1e-3)
 
 
+@pytest.fixture
+def _no_compiler() -> Iterator[None]:
+    """torch keeps what it found: vector units that worked, and a compiler that does not exist."""
+    cpu_vec_isa.valid_vec_isa_list()
+    cpp_builder.cpp_compiler_search.cache_clear()
+    with inductor.patch("cpp.cxx", ("no-such-compiler",)):
+        yield
+    cpp_builder.cpp_compiler_search.cache_clear()
+
+
+@pytest.mark.usefixtures("_no_compiler")
 def test_a_missing_compiler_is_told_once_and_training_goes_on(
-    small: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small: Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    valid_vec_isa_list()  # torch keeps what it found with a compiler, for later tests too
-    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
     found = engine_of(small, "train.compile=always", "model.dim=18")
     plain = engine_of(small, "train.compile=never", "model.dim=18")
     assert found.train_epoch() == plain.train_epoch()
