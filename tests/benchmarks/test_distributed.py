@@ -22,6 +22,8 @@ from benchmarks.embeddings import load_embeddings
 from benchmarks.processes import Processes, Slice
 from tests.benchmarks import together
 from tests.benchmarks.conftest import QUICK, quick_config
+from tests.benchmarks.test_incremental import as_tsv
+from tests.benchmarks.test_weights import line
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError
 
@@ -41,7 +43,7 @@ CASES = {
 
 PATIENCE = 300
 """Seconds that a busy machine may take to start two processes; an idle one takes five."""
-VANISH = ("tests.benchmarks.together", "vanish")
+TOGETHER = "tests.benchmarks.together"
 
 
 def free_port() -> str:
@@ -90,7 +92,7 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> Path:
         together.train_halfway(options, folder / case / "alone")
     job = folder / "job.json"
     job.write_text(ujson.dumps(CASES))
-    end(start("tests.benchmarks.together", "equal", str(job)))
+    end(start(TOGETHER, "equal", str(job)))
     return folder
 
 
@@ -134,6 +136,41 @@ def test_the_command_leaves_what_one_process_leaves(small: Dataset, tmp_path: Pa
     assert [p.loss for p in run.summary(tmp_path / "two").curve] == pytest.approx(expected)
 
 
+def test_earlier_vectors_and_weights_are_those_of_one_process(
+    small: Dataset, tmp_path: Path
+) -> None:
+    """A graph with new entities, and weights of some triplets."""
+    known_E = np.random.default_rng(0).random(small.num_entities) > 0.2
+    old = Dataset(as_tsv(small, tmp_path / "old", known_E))
+    names = ["model.name=complex", RECIPROCAL, "train.epochs=3", "loss.name=self_adversarial"]
+    before = tmp_path / "before"
+    run.train(quick_config(old, *names), before)
+    weights = tmp_path / "weights.tsv"
+    triplets = small.triplets("transductive", "train")[::3]
+    weights.write_text("".join(line(small, each, n % 5) for n, each in enumerate(triplets)))
+    names.append(f"train.weights={weights}")
+    run.train(quick_config(small, *names, f"start={before}"), tmp_path / "alone")
+    settings = [word for name in (*QUICK, *names) for word in ("--set", name)]
+    command = ["train", str(small.path), "--model", "complex", "--from", str(before), *settings]
+    said = end(start("benchmarks", *command, "--out", str(tmp_path / "two")))
+    assert f"weights: {len(triplets):,} of" in said[0]
+    found, expected = (
+        {
+            path.name: load_file(path)
+            for path in [
+                tmp_path / name / run.EMBEDDINGS / "embeddings.safetensors",
+                tmp_path / name / run.CHECKPOINT / "state.safetensors",
+            ]
+        }
+        for name in ("two", "alone")
+    )
+    for name, tensors in expected.items():
+        assert_same(found[name], tensors)
+    told = [ujson.loads((tmp_path / name / "from.json").read_text()) for name in ("two", "alone")]
+    assert told[0] == told[1]
+    assert told[0]["entities"]["new"] > 0
+
+
 def test_an_error_of_the_first_process_ends_all(small: Dataset, tmp_path: Path) -> None:
     command = ["train", str(small.path), "--model", "distmult", "--out", str(tmp_path / "run")]
     said = end(start("benchmarks", *command, "--set", "model.dim=15"), codes=(1, 1))
@@ -146,9 +183,26 @@ def test_a_process_that_dies_ends_the_others(small: Dataset, tmp_path: Path) -> 
     out = str(tmp_path / "run")
     command = ["benchmarks", "train", str(small.path), "--model", "distmult", "--out", out]
     port = free_port()
-    first, other = start_one(0, port, *command), start_one(1, port, *VANISH)
+    first, other = start_one(0, port, *command), start_one(1, port, TOGETHER, "vanish")
     said, _ = end([first, other], codes=(1, 3))
     assert "a process that trains with this one failed" in said
+    assert "there is no checkpoint yet" in said
+    assert "Traceback" not in said
+
+
+def test_a_process_that_hangs_ends_the_first_with_one_error(small: Dataset, tmp_path: Path) -> None:
+    command = ["train", str(small.path), "--model", "distmult", "--out", str(tmp_path / "run")]
+    port = free_port()
+    first = start_one(0, port, TOGETHER, "hurried", *command)
+    hanging = start_one(1, port, TOGETHER, "hang")
+    try:
+        said = first.communicate(timeout=PATIENCE)[1]
+    finally:
+        for process in (first, hanging):
+            process.kill()
+            process.communicate()
+    assert first.returncode == 1
+    assert said.count("Error: a process that trains with this one failed, or was silent for") == 1
     assert "there is no checkpoint yet" in said
     assert "Traceback" not in said
 

@@ -2,14 +2,20 @@
 
 python -m tests.benchmarks.together equal JOB.json    train every case and save whole states
 python -m tests.benchmarks.together vanish            die as soon as training starts
+python -m tests.benchmarks.together hang              do nothing from then on
+python -m tests.benchmarks.together hurried ...       the command, with seconds for each exchange
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -17,7 +23,9 @@ import torch
 import ujson
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.distributed import distributed_c10d
 
+from benchmarks.__main__ import main
 from benchmarks.config import RunConfig
 from benchmarks.distributed import follow, joined
 from benchmarks.engines.torch_engine import TorchEngine
@@ -74,12 +82,24 @@ def _equal(job: dict[str, list[str]], folder: Path) -> None:
                     save_file(state, folder / case / f"{name}.safetensors")
 
 
-def _vanish() -> None:
+def _fail(how: Callable[..., None]) -> None:
     with (
-        mock.patch.object(TorchEngine, "train_epoch", side_effect=lambda **_: os._exit(3)),
+        mock.patch.object(TorchEngine, "train_epoch", side_effect=how),
         joined() as (processes, channel),
     ):
         follow(processes, channel)
+
+
+def _hurried() -> None:
+    """With patience for the others' start, since this machine may be busy."""
+    train_epoch = TorchEngine.train_epoch
+
+    def hurry(engine: TorchEngine, *arguments: Any) -> float:
+        distributed_c10d._set_pg_timeout(timedelta(seconds=2))
+        return train_epoch(engine, *arguments)
+
+    with mock.patch.object(TorchEngine, "train_epoch", hurry):
+        main()
 
 
 if __name__ == "__main__":
@@ -87,5 +107,8 @@ if __name__ == "__main__":
     if sys.argv[1] == "equal":
         file = Path(sys.argv[2])
         _equal(ujson.loads(file.read_text()), file.parent)
+    elif sys.argv[1] == "hurried":
+        del sys.argv[1]
+        _hurried()
     else:
-        _vanish()
+        _fail({"vanish": lambda **_: os._exit(3), "hang": lambda **_: time.sleep(600)}[sys.argv[1]])
