@@ -37,7 +37,7 @@ class ModelConfig:
     reciprocal: bool = False
     """Learn a second vector per relation for its inverse, and ask head queries by it."""
     init: float = 0.1
-    """Vectors start uniform in plus or minus this."""
+    """Vectors start uniform in plus or minus this; RotatE's phases in plus or minus pi."""
 
     def __post_init__(self) -> None:
         _positive(dim=self.dim, init=self.init)

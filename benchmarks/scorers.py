@@ -13,6 +13,7 @@ own candidates: (..., B, D) against (..., K, D) gives (..., B, K).
 from __future__ import annotations
 
 import difflib
+import math
 from abc import ABC, abstractmethod
 from typing import ClassVar, Final, Literal
 
@@ -89,6 +90,10 @@ class Scorer(ABC):
                 f" make it a multiple of {self.split}"
             )
         return dim
+
+    def relation_init(self, init: float) -> float:
+        """Relation vectors start uniform within plus or minus this, entities within `init`."""
+        return init
 
     def magnitudes(self, vectors_ND: Tensor) -> Tensor:
         """The absolute values of the numbers that a vector is made of, (N, D / parts).
@@ -259,6 +264,10 @@ class RotatE(Scorer):
     def relation_width(self, dim: int) -> int:
         """See Scorer."""
         return super().relation_width(dim) // 2
+
+    def relation_init(self, init: float) -> float:
+        """Any turn: phases near zero would start every relation as its own inverse."""
+        return math.pi
 
 
 class QuatE(Scorer):

@@ -100,11 +100,12 @@ class TorchEngine:
         size = 4 * optimizer.tables * num_entities * model.dim // processes.count
         self.home = place(config.train.tables, self.device, size)
 
-        def table(count: int, part: Slice) -> RowOptimizer:
-            values = part.draw(count, generator).mul_(2).sub_(1).mul_(model.init).to(self.home)
+        def table(count: int, part: Slice, init: float) -> RowOptimizer:
+            values = part.draw(count, generator).mul_(2).sub_(1).mul_(init).to(self.home)
             return optimizer(values, width=part.width, reduce=self._sum)
 
-        self.entities, self.relations = map(table, (num_entities, rows), self.slices)
+        inits = (model.init, self.scorer.relation_init(model.init))
+        self.entities, self.relations = map(table, (num_entities, rows), self.slices, inits)
         if self.device.type == "cpu":
             keep_freed_memory()
         compile_ = pays(config, self.scorer, len(triplets_N3), num_entities)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -83,6 +84,15 @@ def test_other_optimizers_learn_too(small: Dataset, name: str) -> None:
     for _ in range(4):
         last = engine.train_epoch()
     assert last < 0.95 * first
+
+
+@pytest.mark.parametrize(("model", "widest"), [("rotate", math.pi), ("complex", 0.1)])
+def test_vectors_start_within_init_and_turns_anywhere(
+    small: Dataset, model: str, widest: float
+) -> None:
+    engine = engine_of(small, f"model.name={model}", "model.init=0.1", "model.dim=64")
+    for table, bound in ((engine.entities, 0.1), (engine.relations, widest)):
+        assert 0.9 * bound < table.table_ND.abs().max() <= bound
 
 
 def test_a_turn_has_no_size_to_penalise(small: Dataset) -> None:
