@@ -262,33 +262,56 @@ def table_(
     )
 
 
-@click.command(short_help="Write a page of tables and plots from runs.")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=_FOLDER)
-@click.option("--dataset", type=_FOLDER, help="Also describe this dataset.")
+@click.command(short_help="Write a page of tables and plots from a dataset and runs.")
+@click.argument("runs", metavar="[RUN]...", nargs=-1, type=_FOLDER)
+@click.option("--dataset", type=_FOLDER, help="Describe this dataset, and take names from it.")
+@click.option(
+    "--speed",
+    "speed_file",
+    metavar="SPEED.json",
+    type=_FOLDER,
+    help="Show what `bench speed` measured.",
+)
 @click.option("--out", required=True, type=_FOLDER, help="Output folder.")
 @click.option("--overwrite", is_flag=True, help="Replace what the output folder holds.")
 @json_option
 def report(
-    *, runs: tuple[Path, ...], dataset: Path | None, out: Path, overwrite: bool, as_json: bool
+    *,
+    runs: tuple[Path, ...],
+    dataset: Path | None,
+    speed_file: Path | None,
+    out: Path,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
-    """Write a page with the tables and plots of many runs: index.html, results.md, results.csv.
+    """Write one page on a dataset, on any number of evaluated runs, or on both.
+
+    OUT/index.html opens from disk and loads nothing. Beside it: results.md and results.tex with
+    the tables for a paper, results.csv and groups.csv with every number, figures/*.svg.
+    Names and texts come from --dataset, or from where a run says that its dataset lies.
 
     \b
     Example:
       wikidata5m report runs/transe runs/kepler --dataset dataset --out report
+      wikidata5m report --dataset dataset --out report
+      wikidata5m report runs/* --speed speed/speed.json --out report --overwrite
     """
-    from benchmarks.report import write_report
+    from benchmarks.report.costs import load_speed
+    from benchmarks.report.write import PAGE, write_report
     from benchmarks.results import load_run_results
     from wikidata5m.dataset import Dataset
     from wikidata5m.files import claim_output
 
+    if not (runs or dataset or speed_file):
+        raise click.UsageError("Nothing to report on: name a RUN, --dataset or --speed.")
     results = [result for run in runs for result in load_run_results(run)]
     described = Dataset(dataset) if dataset else None
-    inputs = [*runs, dataset] if dataset else runs
+    speed = load_speed(speed_file) if speed_file else None
+    inputs = [path for path in (*runs, dataset, speed_file) if path]
     claim_output(out, overwrite=overwrite, inputs=inputs)
-    files = write_report(results, out, described)
+    files = write_report(results, out, described, speed)
     emit(
         {"out": str(out), "files": [str(file) for file in files]},
         as_json=as_json,
-        text=f"open {out / 'index.html'}",
+        text=f"open {out / PAGE}",
     )

@@ -17,6 +17,7 @@ from benchmarks.tables import COLUMNS, HEADINGS, ResultTable, Row, result_tables
 from wikidata5m.console import table
 
 Format = Literal["markdown", "latex", "csv"]
+Cells = Sequence[object]
 Key = tuple[str, Side, str]
 """Group, side and metric: what values are compared within."""
 
@@ -32,6 +33,23 @@ def render(tables: Sequence[ResultTable], form: Format) -> str:
 def markdown_table(results: Sequence[Result]) -> str:
     """One row per configuration and side, and the protocol of each table in words below it."""
     return render(result_tables(results), "markdown")
+
+
+def markdown(caption: str, names: Sequence[str], rows: Sequence[Cells], note: str = "") -> str:
+    """Any table as Markdown, under its caption."""
+    return "\n\n".join(part for part in (caption, table(names, rows), note) if part)
+
+
+def latex(caption: str, names: Sequence[str], rows: Sequence[Cells], note: str = "") -> str:
+    """Any table for the booktabs package; numbers with separators, everything escaped."""
+    right = [any(isinstance(row[i], int | float) for row in rows) for i in range(len(names))]
+    lines = [_comment(f"{caption}: {note}" if note else caption)]
+    lines += [rf"\begin{{tabular}}{{{''.join('r' if x else 'l' for x in right)}}}", r"\toprule"]
+    lines += [_latex_line([_escaped(name) for name in names]), r"\midrule"]
+    for row in rows:
+        told = [f"{x:,}" if isinstance(x, int) else _told(x) for x in row]
+        lines.append(_latex_line([_escaped(" ".join(x.split())) for x in told]))
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 
 def header(of: ResultTable) -> list[str]:
@@ -102,7 +120,7 @@ def _latex(of: ResultTable) -> str:
     best = _best(of.rows)
     names = header(of)
     columns = "l" * (len(names) - len(COLUMNS)) + "r" * len(COLUMNS)
-    lines = [f"% {of.caption}: {of.note}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
+    lines = [_comment(f"{of.caption}: {of.note}"), rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
     lines += [_latex_line([_escaped(name) for name in names])]
     for _, rows in groupby(of.rows, lambda row: (bool(row.runs), of.by and row.group)):
         lines.append(r"\midrule")
@@ -111,6 +129,15 @@ def _latex(of: ResultTable) -> str:
             numbers = [_latex_cell(row, column, best) for column in COLUMNS]
             lines.append(_latex_line([*(_escaped(x) for x in told), *numbers]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+
+def _comment(text: str) -> str:
+    """One line, whatever the text holds: the next line would be read as LaTeX."""
+    return f"% {' '.join(text.split())}"
+
+
+def _told(value: object) -> str:
+    return _number(value) if isinstance(value, float) else str(value)
 
 
 def _latex_line(cells_: Sequence[str]) -> str:

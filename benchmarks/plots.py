@@ -1,148 +1,145 @@
-"""The report's pictures as inline SVG, readable on light and dark pages.
+"""How pictures look: as <svg> for a page, in the page's ink, and as a file of its own.
 
-Imports matplotlib, numpy, benchmarks.{metrics,results,tables} and wikidata5m. Each picture is
-one <svg> element whose ink is the page's text colour.
+Imports matplotlib and markupsafe. Nothing is told by colour alone: lines differ by dashes and
+marks, bars by hatches.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import matplotlib as mpl
-import numpy as np
+from markupsafe import escape
 from matplotlib.figure import Figure
-
-from benchmarks.metrics import Side
-from benchmarks.results import Result
-from benchmarks.tables import distinct
-from wikidata5m.dataset import Dataset
+from matplotlib.ticker import FuncFormatter
 
 INK: Final = "#010203"
 """Drawn in this colour, then replaced by `currentColor`."""
 COLOURS: Final = ("#3b82c4", "#d9822b", "#4c9f70", "#b35fa8", "#c0504d", "#8a8d2f")
 """Middle tones that stand out on white and on near-black alike."""
-MARKS: Final = "os^Dvx"
-Points = tuple[tuple[float, float], ...]
+MARKS: Final = "os^Dvx*"
+DASHES: Final = ("-", "--", ":", "-.")
+HATCHES: Final = ("", "////", "\\\\\\\\", "xxx", "---", "|||")
+WIDTH: Final = 4.9
+"""Inches: at full width letters are large enough to be read on a phone."""
 STYLE: Final[Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
+    "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "hatch.linewidth": 0.6,
+    "lines.markersize": 4.5,
+    # Names are no formulas, whatever signs they hold.
+    "text.parse_math": False,
 } | dict.fromkeys(
-    ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
+    (
+        "text.color",
+        "axes.edgecolor",
+        "axes.labelcolor",
+        "xtick.color",
+        "ytick.color",
+        "hatch.color",
+    ),
+    INK,
 )
+_NO_TEXT: Final = re.compile(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML cannot hold."""
+_NUMBERS: Final = re.compile(r' (?:d|x|y|x1|y1|x2|y2|width|height|transform|points)="[^"]*"')
 
 
-def labels(results: Sequence[Result]) -> list[str]:
-    """How each result is called in a picture; no two alike."""
-    names = []
-    for result in results:
-        ranked, of = result.protocol.triplets, result.protocol.of
-        sample = f", sample of {ranked:,}" if ranked < of else ""
-        names.append(f"{_run_label(result)}, {result.part}{sample}")
-    return distinct(names, results)
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawing in two forms; `name` is a part of a file's name, and its ids begin with it."""
+
+    name: str
+    alt: str
+    inline: str
+    """For a page: <svg> with `alt` as its label, and the page's ink."""
+    document: str
+    """For a file: on white."""
 
 
-def _run_label(result: Result) -> str:
-    return f"{result.model}, seed {result.seed} ({result.dataset.name}, {result.setting})"
+def line_style(n: int) -> dict[str, Any]:
+    """How line `n` differs from the others."""
+    marks, colours, dashes = (x[n % len(x)] for x in (MARKS, COLOURS, DASHES))
+    return {"color": colours, "marker": marks, "linestyle": dashes, "linewidth": 1.4}
 
 
-def learning_curves(results: Sequence[Result]) -> str:
-    """Validation MRR by epoch, one line per run; empty when no run has two points."""
-    # A run that was ranked on two parts has one curve.
-    runs = {(_run_label(r), r.run, _validated(r)): r for r in results if len(_validated(r)) > 1}
-    if not runs:
-        return ""
-    names = distinct([name for name, _, _ in runs], list(runs.values()))
-    curves = [(name, points) for name, (_, _, points) in zip(names, runs, strict=True)]
-
-    def draw(axes: Any) -> None:
-        for n, (name, points) in enumerate(curves):
-            x, y = zip(*points, strict=True)
-            style = {"color": COLOURS[n % len(COLOURS)], "marker": MARKS[n % len(MARKS)]}
-            axes.plot(x, y, label=name, **style)
-        axes.set_xlabel("epoch")
-        axes.set_ylabel("validation MRR")
-        axes.set_ylim(bottom=0)
-        axes.legend(frameon=False, fontsize=8)
-
-    return _svg(draw, "curves", "Validation MRR by epoch: " + _ends(curves))
+def bar_style(n: int) -> dict[str, Any]:
+    """How bars of kind `n` differ from the others."""
+    style = {"color": COLOURS[n % len(COLOURS)], "hatch": HATCHES[n % len(HATCHES)]}
+    return style | {"edgecolor": INK, "linewidth": 0.4}
 
 
-def _validated(result: Result) -> Points:
-    return tuple((p.epoch, p.valid_mrr) for p in result.train.curve if p.valid_mrr is not None)
+def plain_ticks(axis: Any) -> None:
+    """Numbers with separators in place of powers."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    axis.set_minor_formatter(FuncFormatter(lambda *_: ""))
 
 
-def mrr_bars(results: Sequence[Result]) -> str:
-    """MRR by direction for each result, beside a random order's."""
-    sides: tuple[Side, ...] = ("head", "tail", "both")
-    names = labels(results)
-    values = [[result.metrics[side].get("mrr", 0.0) for side in sides] for result in results]
-
-    def draw(axes: Any) -> None:
-        places = np.arange(len(names))
-        for n, side in enumerate(sides):
-            heights = [row[n] for row in values]
-            axes.barh(places + (n - 1) * 0.27, heights, 0.25, label=side, color=COLOURS[n])
-        for place, result in zip(places, results, strict=True):
-            chance = result.baselines["random"]["both"].get("mrr", 0.0)
-            axes.plot([chance, chance], [place - 0.42, place + 0.42], color=INK, linestyle=":")
-        axes.plot([], [], color=INK, linestyle=":", label="random order")
-        axes.set_yticks(places, names)
-        axes.invert_yaxis()
-        axes.set_xlabel("MRR when predicting the head, the tail, and both")
-        axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
-
-    told = "; ".join(
-        f"{name}: head {row[0]:.3f}, tail {row[1]:.3f}, both {row[2]:.3f}"
-        for name, row in zip(names, values, strict=True)
-    )
-    return _svg(draw, "bars", f"MRR by direction. {told}", height=1.2 + 0.7 * len(names))
+def short(value: float) -> str:
+    """For axes and bars: 0.1234, 12.34, 1,234, 12.34M."""
+    for size, unit in ((1e9, "G"), (1e6, "M")):
+        if abs(value) >= size:
+            return f"{value / size:.4g}{unit}"
+    return f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.4g}"
 
 
-def degrees(dataset: Dataset) -> str:
-    """How many entities have how many triplets, on logarithmic axes."""
-    triplets = dataset.triplets()
-    degree_E = np.bincount(triplets[:, [0, 2]].ravel(), minlength=dataset.num_entities)
-    degree, count = np.unique(degree_E[degree_E > 0], return_counts=True)
-
-    def draw(axes: Any) -> None:
-        axes.loglog(degree, count, ".", color=COLOURS[0])
-        axes.set_xlabel("triplets of an entity, as head or tail")
-        axes.set_ylabel("entities")
-
-    alt = (
-        f"Degree distribution: median {np.median(degree_E):,.0f}, "
-        f"mean {degree_E.mean():,.1f}, largest {degree_E.max(initial=0):,} triplets per entity"
-    )
-    return _svg(draw, "degrees", alt)
+def beside(axes: Any, text: str, x: float, y: float, size: float = 8) -> None:
+    """Write just right of a point."""
+    place = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
+    axes.annotate(text, (x, y), (3, 0), fontsize=size, **place)
 
 
-def _ends(curves: Sequence[tuple[str, Points]]) -> str:
-    return "; ".join(
-        f"{name} from {points[0][1]:.3f} to {points[-1][1]:.3f}" for name, points in curves
-    )
+def legend(axes: Any, columns: int = 1) -> None:
+    """Below the axes, where long names have room."""
+    axes.figure.legend(loc="outside lower left", frameon=False, fontsize=8, ncols=columns)
 
 
-def _svg(draw: Callable[[Any], None], name: str, alt: str, *, height: float = 3.6) -> str:
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(7.2, height), layout="constrained")
-        axes = figure.add_subplot()
-        figure.patch.set_alpha(0)
-        axes.patch.set_alpha(0)
-        draw(axes)
+def clean(text: str, limit: int = 60) -> str:
+    """A name as a picture can hold it: of one line, not too long."""
+    one_line = " ".join(_NO_TEXT.sub("\ufffd", text).split())
+    return one_line if len(one_line) <= limit else one_line[: limit - 1] + "…"
+
+
+def draw(painter: Callable[[Figure], None], name: str, alt: str, *, height: float = 2.9) -> Picture:
+    """What `painter` draws on a figure WIDTH wide and `height` inches high."""
+    with mpl.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+        # The browser's fonts draw what matplotlib's own lacks.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        painter(figure)
+        for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+            patch.set_alpha(0)
+        # Ticks change with the room they get: a second pass finds room for the final ones.
+        figure.draw_without_rendering()
         stream = io.StringIO()
         figure.savefig(stream, format="svg", metadata={"Date": None})
-    return _inline(stream.getvalue(), name, alt)
+    body = _shortened(stream.getvalue())
+    alt = _NO_TEXT.sub("\ufffd", alt)
+    white = '<rect width="100%" height="100%" fill="#fff"/>'
+    document = re.sub(r"(<svg[^>]*>)", lambda found: found[0] + white, body, count=1)
+    return Picture(name, alt, _inline(body, name, alt), document.replace(INK, "#000"))
+
+
+def _shortened(document: str) -> str:
+    """Without metadata and comments, and with two decimals: a twentieth of a pixel."""
+    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", document, flags=re.DOTALL)
+    body = _NUMBERS.sub(lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), body)
+    return re.sub(r"\n\s*", "\n", body)
 
 
 def _inline(document: str, name: str, alt: str) -> str:
-    """The <svg> alone: no prologue, no metadata, ids of its own, the page's ink, an alt text."""
+    """The <svg> alone: no prologue, ids of its own, the page's ink, an alternative text."""
     body = document[document.index("<svg") :].replace(INK, "currentColor")
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", body)
-    safe = alt.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    return body.replace("<svg", f'<svg role="img" aria-label="{safe}"', 1)
+    body = re.sub(r' (?:width|height)="[\d.]+pt"', "", body, count=2)
+    return body.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1)

@@ -1,6 +1,7 @@
 """Results as they lie on disk; bench and KEPLER runs alike.
 
-Imports msgspec, torch, wikidata5m and benchmarks.{buckets,estimator,mean_rank,metrics,ranking}.
+Imports msgspec, torch, wikidata5m and benchmarks.{buckets,estimator,examples,mean_rank,metrics,
+ranking}.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch
 
 from benchmarks.buckets import GroupName, groupings
 from benchmarks.estimator import CONFIDENCE, intervals
+from benchmarks.examples import Example
 from benchmarks.mean_rank import MeanRanks
 from benchmarks.metrics import TIES, Side, Ties, Values, by_group, metrics, random_expectation
 from benchmarks.ranking import Ranks
@@ -104,6 +106,8 @@ class TrainSummary:
     curve: tuple[CurvePoint, ...] = ()
     best_epoch: int | None = None
     """Whose vectors were kept: that of the best validation, or the last where none was made."""
+    peak_bytes: int | None = None
+    """The most memory that the training process held at once; on a device its own is apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +130,8 @@ class Result:
     """Confidence intervals of what the whole part would give, where a sample was ranked."""
     baselines: dict[str, dict[Side, Values]]
     """What to compare with: "random" always; the untrained encoder for KEPLER."""
+    examples: tuple[Example, ...] = ()
+    """Queries answered best and worst; none where candidates were sampled."""
     config: dict[str, Any]
     """The resolved configuration."""
     seed: int
@@ -156,6 +162,7 @@ def make_result(
     seed: int,
     train: TrainSummary,
     baselines: Mapping[str, dict[Side, Values]] | None = None,
+    examples: tuple[Example, ...] = (),
 ) -> Result:
     """The result of `ranks` of `triplets`: metrics, groups, baselines, and all provenance.
 
@@ -193,6 +200,7 @@ def make_result(
         groups=groups,
         intervals=around,
         baselines={**random, **(baselines or {})},
+        examples=examples,
         config=config,
         seed=seed,
         train=train,

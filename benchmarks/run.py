@@ -3,7 +3,7 @@
     wikidata5m bench train DATASET --model transe --out RUN
     wikidata5m bench evaluate RUN
 
-Imports the other modules of benchmarks, and wikidata5m.
+Imports numpy, the other modules of benchmarks, and wikidata5m.
 
     RUN/
       config.yaml         the resolved RunConfig
@@ -21,18 +21,21 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.config import EngineName, RunConfig, find_config, shipped
 from benchmarks.distributed import make_engine
 from benchmarks.embeddings import load_embeddings
 from benchmarks.engines.graphvite import main as graphvite
 from benchmarks.engines.torch_engine import TorchEngine, pick_device
 from benchmarks.estimate import Clock, Estimate, estimate, timed
+from benchmarks.examples import Example, find_examples
 from benchmarks.incremental import continue_from, find_source
 from benchmarks.mean_rank import MeanRanks, estimate_mean_ranks
 from benchmarks.ranking import EmbeddingPredictor, Ranks
 from benchmarks.results import RankingProtocol, Result, TrainSummary, make_result
 from benchmarks.runfolder import CONFIG, claim_config, load_run_config, require_same
-from benchmarks.runlog import LogLine, RunLog, summary
+from benchmarks.runlog import LogLine, RunLog, peak_bytes, summary
 from benchmarks.saving import CHECKPOINT, EMBEDDINGS, Saver, has_checkpoint, telling_what_is_kept
 from benchmarks.schedule import is_finished, make_rate
 from benchmarks.scorers import get_scorer
@@ -187,6 +190,7 @@ def evaluate(
     drawn = sample_triplets(triplets, sample, sample_seed)
     unfinished = Unfinished(run / "results" / f"{part}-unfinished.npz", run / EMBEDDINGS)
     ranks: Ranks | MeanRanks
+    examples: tuple[Example, ...] = ()
     with progress(f"ranking {part}", 2 * len(drawn), "queries") as show:
         if candidates is None:
             ranks = rank_split(predictor, drawn, data, config.setting, show, unfinished)
@@ -201,6 +205,11 @@ def evaluate(
                 seed=sample_seed,
                 progress=show,
             )
+    if isinstance(ranks, Ranks):
+        everyone = np.arange(data.num_entities)
+        examples = find_examples(
+            predictor, ranks, drawn, data, config.setting, everyone, seed=config.seed
+        )
     is_sample = len(drawn) < len(triplets)
     result = make_result(
         ranks,
@@ -221,6 +230,7 @@ def evaluate(
         config=asdict(config),
         seed=config.seed,
         train=summary(run),
+        examples=examples,
     )
     name = part + (f"-sample-{len(drawn)}" if is_sample else "")
     name += f"-candidates-{candidates}" if candidates else ""
@@ -292,6 +302,7 @@ def _epoch(engine: TorchEngine, dataset: Dataset, history: RunLog, show: Progres
         triplets_per_second=triplets / seconds,
         rate=rate(engine.epoch),
         valid_mrr=valid_mrr,
+        peak_bytes=peak_bytes(),
     )
 
 

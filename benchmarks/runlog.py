@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import resource
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -40,6 +41,13 @@ class LogLine:
     """The share of train.lr that the epoch ended with."""
     valid_mrr: float | None = None
     """Where the epoch was validated."""
+    peak_bytes: int | None = None
+    """The most memory that the process held until then."""
+
+
+def peak_bytes() -> int:
+    """The most memory that this process held at once so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 class RunLog:
@@ -117,6 +125,7 @@ def summary(run: Path) -> TrainSummary:
         triplets_per_second=triplets / seconds if seconds else 0.0,
         curve=curve_of(lines),
         best_epoch=int(best.epoch) if best else last or None,
+        peak_bytes=max((line.peak_bytes or 0 for line in lines), default=0) or None,
     )
 
 

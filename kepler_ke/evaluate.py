@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from benchmarks.embeddings import TENSORS, EmbeddingsMeta, load_embeddings
+from benchmarks.examples import find_examples
 from benchmarks.metrics import Side, Values, metrics
 from benchmarks.ranking import Predictor, Ranks
 from benchmarks.results import RankingProtocol, Result, make_result
@@ -145,6 +146,9 @@ def evaluate_run(
         },
         seed=info.seed,
         train=train_summary(run),
+        examples=find_examples(
+            predictor, ranks, triplets, dataset, setting, entities, seed=info.seed
+        ),
         baselines=_untrained(run, dataset, info, triplets, known, entities, heads),
     )
     drawn = f"-sample-{len(triplets)}" if len(triplets) < len(whole) else ""

@@ -95,4 +95,5 @@ def train_summary(run: Path) -> TrainSummary:
             CurvePoint(epoch=line["epoch"], loss=line["loss"], valid_mrr=line.get("valid_mrr"))
             for line in log
         ),
+        peak_bytes=max((line.get("peak_bytes", 0) for line in log), default=0) or None,
     )

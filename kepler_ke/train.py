@@ -3,7 +3,7 @@
     wikidata5m kepler train DATASET --encoder roberta-base --corpus CORPUS --out RUN
     torchrun --nproc-per-node 8 -m wikidata5m kepler train DATASET ...
 
-Imports torch, ujson, wikidata5m and the rest of kepler_ke but cli and init.
+Imports ujson, benchmarks.runlog, wikidata5m and the rest of kepler_ke but cli and init.
 
 RUN holds config.yaml (all settings), run.json (dataset, encoder, seed), log.jsonl, start/ (the
 model before the first update: the baseline), checkpoint/, best/ and, when finished, model/.
@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import ujson
 
+from benchmarks.runlog import peak_bytes
 from kepler_ke.checkpoint import Place, load_checkpoint, save_checkpoint
 from kepler_ke.config import KeplerConfig
 from kepler_ke.encoder import save_kepler
@@ -218,6 +219,7 @@ class _Window:
             "texts": self.sums.texts,
             "triplets_per_second": self.sums.triplets / seconds,
             "tokens_per_second": self.sums.tokens / seconds,
+            "peak_bytes": peak_bytes(),
         }
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import plots
-from benchmarks.report import write_report
 from benchmarks.results import Result, load_result
 from benchmarks.tables import Row, result_tables
 
@@ -62,26 +60,3 @@ def test_each_run_keeps_its_own_untrained_baseline(one: Result) -> None:
         "(transe, seed 0, run a: untrained encoder)": 0.25,
         "(transe, seed 0, run b: untrained encoder)": 0.125,
     }
-
-
-def test_pictures_tell_runs_and_samples_apart(one: Result) -> None:
-    sample = replace(one, protocol=replace(one.protocol, triplets=5, sample_seed=0))
-    name = "transe, seed 0 (small, transductive)"
-    assert plots.labels([one, sample]) == [f"{name}, test", f"{name}, test, sample of 5"]
-    other = replace(one, run="b")
-    assert plots.labels([one, other]) == [f"{name}, test, run transe", f"{name}, test, run b"]
-    assert plots.learning_curves([one, sample]).count(name) == 2  # the alt text and the legend
-    both = plots.learning_curves([one, other])
-    for run in ("transe", "b"):
-        assert f"{name}, run {run} from" in both
-
-
-def test_the_report_names_each_run(one: Result, tmp_path: Path) -> None:
-    write_report([one, replace(one, run="b")], tmp_path, None)
-    page, table, numbers = (
-        (tmp_path / f"{x}").read_text() for x in ("index.html", "results.md", "results.csv")
-    )
-    for run in ("transe", "b"):
-        assert f"<summary>transe, seed 0 (small, transductive), test, run {run}</summary>" in page
-        assert f"| transe, seed 0, run {run} " in table
-        assert f"\nbench,transe,{run},small," in numbers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ujson
@@ -14,7 +15,7 @@ from tests.benchmarks.conftest import quick_config
 from wikidata5m.dataset import Dataset
 
 
-def line(epoch: int, **values: float) -> LogLine:
+def line(epoch: int, **values: Any) -> LogLine:
     return LogLine(epoch=epoch, loss=1 / epoch, seconds=0.1, triplets_per_second=3.0, **values)
 
 
