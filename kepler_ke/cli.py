@@ -172,7 +172,8 @@ def train(
         resume=resume,
     )
     valid = (
-        f"valid MRR {last['valid_mrr']:.4f}, query entity on top in {last['top1_self']:.0%}"
+        f"valid MRR {last['valid_mrr']:.4f} of {last['valid_directions']}, "
+        f"query entity on top in {last['top1_self']:.0%}"
         if "valid_mrr" in last
         else "no valid triplets to rank"
     )
@@ -365,6 +366,28 @@ def convert(checkpoint: Path, tokenizer: str, out: Path, overwrite: bool, as_jso
         as_json=as_json,
         text=f"{out}: {found['layers']} layers x {found['dim']}, {found['tokens']:,} tokens",
     )
+
+
+@kepler.command()
+@click.option("--clear", is_flag=True, help="Delete them; a run that needs some makes them again.")
+@json_option
+def tokens(*, clear: bool, as_json: bool) -> None:
+    """List the token files that runs share, in the folder WIKIDATA5M_HOME or the user's cache.
+
+    \b
+    Example:
+      wikidata5m kepler tokens
+      wikidata5m kepler tokens --clear
+    """
+    from kepler_ke.kept import clear_tokens, kept_tokens
+
+    found = kept_tokens()
+    if clear:
+        clear_tokens()
+    header = ["source", "texts", "bytes", "made"]
+    text = table(header, [[each[name] for name in header] for each in found])
+    record = {"tokens": found, "cleared": clear}
+    emit(record, as_json=as_json, text=f"deleted:\n{text}" if clear else text)
 
 
 def _dataset(run: Path, dataset: Path | None) -> Dataset:

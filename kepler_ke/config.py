@@ -98,6 +98,9 @@ class KeplerConfig:
     """The share of tokens to predict; of these 80% are masked, 10% replaced, 10% kept."""
     mlm_weight: float = 1.0
     """The weight of that loss beside the knowledge loss: 1 in Eq. 6."""
+    new_head: bool = False
+    """Whether an encoder without a masked-LM head is given one at random where that loss is asked
+    for; otherwise it is refused."""
     mlm_text: MlmText = "corpus"
     """What it reads: the texts that `--corpus` names, or the training entities' descriptions."""
 

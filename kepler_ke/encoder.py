@@ -167,12 +167,13 @@ def make_scorer(config: KeplerConfig, gamma: float | None = None) -> Scorer:
 
 
 def load_encoder(
-    source: str, *, seed: int = 0, attention: Attention = "sdpa"
+    source: str, *, seed: int = 0, attention: Attention = "sdpa", head: bool = False
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A masked language model and its tokenizer, from a folder or by name.
 
-    Weights that the source lacks (a sentence encoder has no masked-LM head) are drawn by `seed` and
-    named on stderr. Raises ConfigError when there is no such model, or none with such a head.
+    Weights that the source lacks are drawn by `seed` and named on stderr; those of the masked-LM
+    head, which a sentence encoder has not, only where no `head` is asked for. Raises ConfigError
+    when there is no such model.
     """
     if _is_path(source) and not (Path(source) / "config.json").is_file():
         raise ConfigError(
@@ -210,9 +211,21 @@ def load_encoder(
             f"{source}: the tokenizer knows {len(tokenizer):,} tokens, the model {known:,}; "
             "they are not a pair: copy the tokenizer that belongs to the model"
         )
-    if report["missing_keys"]:
-        log(f"{source}: lacks {', '.join(sorted(report['missing_keys']))}; drawn by seed {seed}")
+    if missing := sorted(report["missing_keys"]):
+        lacks = f"{source}: lacks {', '.join(missing)}"
+        if head and any(name.startswith(_head_names(model)) for name in missing):
+            raise ConfigError(
+                f"{lacks}: it has no masked-LM head, which mlm_batch asks for; name an encoder "
+                "that has one, or pass --set mlm_batch=0, or --set new_head=true to draw one"
+            )
+        log(f"{lacks}; drawn by seed {seed}")
     return model.float(), tokenizer
+
+
+def _head_names(model: PreTrainedModel) -> tuple[str, ...]:
+    """What the names of all weights outside the encoder proper start with."""
+    proper = model.base_model_prefix
+    return tuple(f"{name}." for name, _ in model.named_children() if name != proper)
 
 
 def token_limit(model: PreTrainedModel) -> int:
@@ -239,7 +252,10 @@ def build_kepler(
 
     Raises ConfigError when there is no such encoder or it does not fit the settings.
     """
-    language_model, tokenizer = load_encoder(source, seed=seed, attention=config.attention)
+    head = config.mlm_batch > 0 and not config.new_head
+    language_model, tokenizer = load_encoder(
+        source, seed=seed, attention=config.attention, head=head
+    )
     if config.architecture == "transformer":
         check_tokens(language_model, config.tokens, source)
         model = Kepler(language_model, relations, config, seed)

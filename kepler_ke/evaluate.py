@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -228,8 +228,8 @@ class Validation:
     entities: Indices
     symmetric: float
 
-    def measure(self, model: Kepler) -> dict[str, float]:
-        """MRR, and the signs of two known weaknesses; of an empty part the last.
+    def measure(self, model: Kepler) -> dict[str, Any]:
+        """MRR, of which queries, and the signs of two known weaknesses; of an empty part the last.
 
         Where heads must be encoded with each relation, the MRR is of tails alone.
         """
@@ -242,6 +242,7 @@ class Validation:
         ranks = self._rank(_TailsOnly(predictor) if tails_only else predictor)
         return {
             "valid_mrr": metrics(ranks)["tail" if tails_only else "both"]["mrr"],
+            "valid_directions": "tails alone" if tails_only else "heads and tails",
             "top1_self": top1_self(predictor, self.triplets, self.entities, self.info.seed),
             "symmetric_relations": self.symmetric,
         }

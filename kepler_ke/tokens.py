@@ -343,7 +343,7 @@ def _entity_tokens(
     if (folder / META).is_file():
         return TokenFile(folder)
     texts, labels = dataset.texts, dataset.entity_labels
-    meta = {"labels_only": 0}
+    meta: dict[str, Any] = {"source": str(dataset.path.resolve()), "labels_only": 0}
 
     def tokens() -> Iterator[list[int]]:
         with progress("tokenize", len(texts), "texts") as update:
@@ -365,9 +365,14 @@ def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]
     return ids
 
 
+def token_home() -> Path:
+    """Where tokens are kept for all runs."""
+    return cache_home() / "tokens"
+
+
 def _cache(*said: object) -> Path:
-    """Where tokens are kept for all runs: what they depend on is in the folder's name."""
-    return cache_home() / "tokens" / hashlib.sha256(repr(said).encode()).hexdigest()[:24]
+    """What these tokens depend on is in the folder's name."""
+    return token_home() / hashlib.sha256(repr(said).encode()).hexdigest()[:24]
 
 
 def _steps(texts: Iterator[str], size: int) -> Iterator[list[str]]:

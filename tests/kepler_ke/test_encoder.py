@@ -219,10 +219,20 @@ def test_the_folder_loads_in_transformers_and_gives_the_same_vectors(
     torch.testing.assert_close(ours, logits[0], atol=1e-5, rtol=1e-4)
 
 
+def test_an_encoder_without_a_head_is_refused_where_the_language_loss_wants_one(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError, match=r"no masked-LM head.*mlm_batch=0.*new_head=true"):
+        train(dataset, str(MINILM), tmp_path / "run", SHORT)
+    assert not (tmp_path / "run").exists()
+    build_kepler(str(MINILM), 5, dataclasses.replace(SHORT, mlm_batch=0), seed=0)
+    assert "lacks cls.predictions.bias" in capsys.readouterr().err
+
+
 def test_a_real_pretrained_encoder_trains_though_its_head_is_missing(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = dataclasses.replace(SHORT, batch=64, epochs=1, tokens=16, lr=1e-4)
+    config = dataclasses.replace(SHORT, batch=64, epochs=1, tokens=16, lr=1e-4, new_head=True)
     last = train(dataset, str(MINILM), tmp_path / "run", config)
     assert "lacks cls.predictions.bias" in capsys.readouterr().err
     assert np.isfinite(last["loss"])

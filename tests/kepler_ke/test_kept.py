@@ -1,0 +1,35 @@
+"""The token files that runs share: listed, cleared, and made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ujson
+from click.testing import CliRunner
+
+from kepler_ke.encoder import load_encoder
+from kepler_ke.tokens import graph_texts, token_home
+from tests.kepler_ke.conftest import SHORT
+from wikidata5m.cli import main
+from wikidata5m.dataset import Dataset
+
+
+def tokens(*words: str) -> str:
+    result = CliRunner().invoke(main, ["kepler", "tokens", *words])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_token_files_are_listed_and_cleared(dataset: Dataset, encoder: Path) -> None:
+    assert len(tokens("--clear").splitlines()) == 3
+    _, tokenizer = load_encoder(str(encoder))
+    before = graph_texts(tokenizer, dataset, SHORT).entities
+    (found,) = ujson.loads(tokens("--json"))["tokens"]
+    assert found["source"] == str(dataset.path.resolve())
+    assert found["texts"] == dataset.num_entities
+    assert found["bytes"] == sum(path.stat().st_size for path in Path(found["folder"]).iterdir())
+    assert str(dataset.path) in tokens()
+    assert tokens("--clear").startswith("deleted:")
+    assert not token_home().exists()
+    after = graph_texts(tokenizer, dataset, SHORT).entities
+    assert all((before[row] == after[row]).all() for row in range(dataset.num_entities))
