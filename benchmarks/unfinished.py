@@ -43,8 +43,9 @@ class Unfinished:
         return Counts(*self.found[key])
 
     def finish(self) -> None:
-        """Remove the file: the result is written."""
-        self.path.unlink(missing_ok=True)
+        """Remove the file, and what a killed ranking half wrote of it: the result is written."""
+        for path in (self.path, *self.path.parent.glob(f".{self.path.name}.*.tmp")):
+            path.unlink(missing_ok=True)
 
     def _key(self, queries: Queries, candidates_C: Indices) -> str:
         digest = hashlib.sha256(f"{self.identity} {queries.direction}".encode())

@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from safetensors.torch import save_file
 from benchmarks import run, tensors
 from benchmarks.embeddings import load_embeddings
 from benchmarks.engines.torch_engine import TorchEngine
+from benchmarks.pruning import count
+from benchmarks.ranking import rank_triplets
 from benchmarks.runlog import read_log
 from tests.benchmarks.conftest import QUICK, quick_config
 from tests.datasets import make_dataset
@@ -169,6 +172,57 @@ def test_a_finite_loss_that_explodes_is_a_divergence(
     monkeypatch.setattr(TorchEngine, "train_epoch", explodes)
     with pytest.raises(Wikidata5MError, match=r"epoch 4: the loss rose from .*; training diverged"):
         run.train(quick_config(small), tmp_path)
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from benchmarks.ranking import rank_triplets
+from wikidata5m.cli import main
+
+rank_triplets.__kwdefaults__["batch"] = 4
+savez, saved = np.savez, []
+
+def dies_at_the_third(stream, **arrays):
+    saved.append(stream)
+    if len(saved) == 3:
+        stream.write(b"half of it")
+        stream.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    savez(stream, **arrays)
+
+np.savez = dies_at_the_third
+main(["bench", "evaluate", sys.argv[1]])
+"""
+
+
+def test_a_ranking_killed_by_kill_9_goes_on_to_the_same_result(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defaults = rank_triplets.__kwdefaults__
+    assert defaults
+    monkeypatch.setitem(defaults, "batch", 4)
+    asked: list[int] = []
+
+    def counted(predictor: Any, queries: Any, *rest: Any) -> Any:
+        asked.append(len(queries))
+        return count(predictor, queries, *rest)
+
+    monkeypatch.setattr("benchmarks.ranking.count", counted)
+    killed, alone = tmp_path / "killed", tmp_path / "alone"
+    for folder in (killed, alone):
+        shutil.copytree(whole, folder)
+    expected = run.evaluate(alone)
+    of_whole = len(asked)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(killed)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not (killed / "results" / "test.json").exists()
+    asked.clear()
+    found = run.evaluate(killed)
+    # Two batches had been kept when the third was being written.
+    assert len(asked) == of_whole - 2 > 0
+    assert found.metrics == expected.metrics
+    assert [path.name for path in (killed / "results").iterdir()] == ["test.json"]
 
 
 def test_a_break_by_the_user_says_how_to_go_on(
