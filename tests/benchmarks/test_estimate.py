@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 import ujson
 from click.testing import CliRunner, Result
 
@@ -40,6 +41,44 @@ def test_tables_state_and_checkpoint_are_counted_to_the_byte(
     tables = sum(state[name].nbytes for name in ("entities", "relations"))
     assert found["tables"] == tables
     assert found["optimizer"] == sum(x.nbytes for x in state.values()) - tables
+
+
+@pytest.mark.parametrize("here", [1, 2])
+def test_processes_hold_slices_and_the_first_one_whole_tables(
+    small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: int
+) -> None:
+    config = quick_config(small, "model.name=complex", "train.optimizer=adagrad")
+    alone = estimate(config, small, tmp_path).memory
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(here))
+    told = estimate(config, small, tmp_path)
+    for name in ("tables", "optimizer"):
+        assert told.memory[name] == alone[name] * here // 4
+    assert told.memory["software"] == here * alone["software"]
+    assert told.memory["filter"] == alone["filter"]
+    assert told.memory["whole tables"] == alone["tables"] + alone["optimizer"]
+    assert "whole tables" not in alone
+    assert "4 processes, each with a slice" in told.device
+
+
+@pytest.mark.parametrize("free", [10**9, 10_000])
+def test_a_gpu_holds_batches_and_tables_or_the_tables_lie_in_host_memory(
+    small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int
+) -> None:
+    config = quick_config(small)
+    alone = estimate(config, small, tmp_path).memory
+    monkeypatch.setattr("benchmarks.estimate.pick_device", lambda _: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 10**10))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a GPU")
+    told = estimate(config, small, tmp_path)
+    fits = free == 10**9
+    assert (told.gpu.keys() & alone.keys() == {"triplets", "batch"}) != fits
+    assert ("whole tables" in told.memory) == fits
+    assert ("tables" in told.memory) != fits
+    assert ("in host memory" in told.lines()[0]) != fits
+    assert told.lines()[2].startswith("GPU memory: about ")
+    assert told.fits == fits
+    assert any("train.tables=host" in line for line in told.lines()) != fits
 
 
 def test_disk_is_what_a_run_leaves_and_never_passes(small: Dataset, tmp_path: Path) -> None:
