@@ -20,6 +20,7 @@ import numpy.typing as npt
 from benchmarks.estimator import CONFIDENCE, Interval, student_quantile
 from benchmarks.metrics import Side, Ties, Values, chosen, sides_of
 from benchmarks.ranking import Predictor, Ranks, rank_triplets
+from wikidata5m.console import log
 from wikidata5m.errors import ConfigError
 
 GROUPS: Final = 10
@@ -61,6 +62,13 @@ def estimate_mean_ranks(
         raise ConfigError(
             f"{candidates} sampled candidates: must be at least {GROUPS}, and fewer than the "
             f"{len(others)} entities outside these triplets; else rank among all"
+        )
+    scored = (GROUPS + 1) * len(always) + candidates
+    if scored >= num_entities:
+        log(
+            f"--candidates {candidates}: scores {scored:,} entities a query, since these triplets' "
+            f"own {len(always):,} are ranked with each group, and ranking among all "
+            f"{num_entities:,} is exact and costs less: leave --candidates out, or add --sample"
         )
     drawn = np.random.default_rng(seed).choice(others, candidates, replace=False)
     own = rank_triplets(predictor, triplets_N3, known_N3, always)

@@ -136,6 +136,18 @@ def test_sampled_candidates_estimate_mean_ranks_without_bias() -> None:
     assert 0.9 <= held / 60 <= 0.99
 
 
+@pytest.mark.parametrize(("asked", "dearer"), [(40, True), (2, False)])
+def test_where_ranking_among_all_costs_less_that_is_said(
+    capsys: pytest.CaptureFixture[str], asked: int, *, dearer: bool
+) -> None:
+    graph = _Graph()
+    triplets = graph.asked[:asked]
+    estimate_mean_ranks(
+        graph.predictor, triplets, graph.known, 400, candidates=20, population=asked, seed=0
+    )
+    assert ("leave --candidates out" in capsys.readouterr().err) == dearer
+
+
 def test_more_candidates_than_there_are_is_an_error() -> None:
     graph = _Graph()
     for wrong in (5, 399):

@@ -23,7 +23,8 @@ def one(trained: dict[str, Path]) -> Result:
 
 def with_mrr(result: Result, seed: int, mrr: float) -> Result:
     metrics: dict[Side, Values] = {side: result.metrics[side] | {"mrr": mrr} for side in SIDES}
-    config = result.config | {"seed": seed, "dataset": f"/elsewhere/{seed}"}
+    # top1_self is what KEPLER's evaluation notes beside its settings.
+    config = result.config | {"seed": seed, "dataset": f"/elsewhere/{seed}", "top1_self": mrr}
     return replace(result, seed=seed, metrics=metrics, config=config, run=f"run-{seed}")
 
 
