@@ -30,6 +30,8 @@ WIDTH: Final = 4.9
 STYLE: Final[Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
+    # One name: the list is written at each word.
+    "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -51,6 +53,10 @@ STYLE: Final[Any] = {
 )
 _NO_TEXT: Final = re.compile(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML cannot hold."""
+_NEEDLESS: Final = re.compile(
+    r'<metadata>.*?</metadata>|<!--.*?-->|(?<=<g) id="[^"]*"| transform="rotate\(-0 [^"]*"',
+    re.DOTALL,
+)
 _NUMBERS: Final = re.compile(r' (?:d|x|y|x1|y1|x2|y2|width|height|transform|points)="[^"]*"')
 
 
@@ -131,8 +137,8 @@ def draw(painter: Callable[[Figure], None], name: str, alt: str, *, height: floa
 
 
 def _shortened(document: str) -> str:
-    """Without metadata and comments, and with two decimals: a twentieth of a pixel."""
-    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", document, flags=re.DOTALL)
+    """Without what nothing refers to, and with two decimals: a fiftieth of a pixel."""
+    body = _NEEDLESS.sub("", document)
     body = _NUMBERS.sub(lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), body)
     return re.sub(r"\n\s*", "\n", body)
 

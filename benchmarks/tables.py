@@ -91,7 +91,7 @@ def result_tables(
     for comparable in group_results(results):
         first = comparable[0]
         entries = _entries(comparable, seeds)
-        title = f"{first.dataset.name}, {first.setting} {first.part}"
+        title = _title(first)
         if by is None:
             rows = [*_rows(entries, sides), *_baselines(entries, side or "both")]
             found.append(ResultTable(title=title, by=None, rows=rows, note=_note(first, entries)))
@@ -223,6 +223,15 @@ def _baselines(entries: Mapping[str, list[Result]], side: Side) -> list[Row]:
                 known = baseline if baseline == "random" else f"{name}: {baseline}"
                 found.setdefault(known, []).append(values[side])
     return [Row(name=f"({x})", side=side, values=_over(values, 0)) for x, values in found.items()]
+
+
+def _title(first: Result) -> str:
+    protocol, title = first.protocol, f"{first.dataset.name}, {first.setting} {first.part}"
+    if protocol.triplets < protocol.of:
+        title += f", {protocol.triplets:,} of {protocol.of:,} triplets"
+    if protocol.sampled_candidates is not None:
+        title += f", {protocol.sampled_candidates:,} candidates"
+    return title
 
 
 def _note(first: Result, entries: Mapping[str, list[Result]]) -> str:

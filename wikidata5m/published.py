@@ -5,6 +5,7 @@ Tables 1-4 and 9 of Wang et al. (TACL 2021); the first release's sizes are of it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -126,8 +127,19 @@ WIKIDATA5M_RESULTS: Final = (
 )
 
 
-def recognise(name: str, entities: int, relations: int) -> Published | None:
-    """The published figures of a dataset of these counts, or of Wikidata5M's by its name."""
+INVENTED: Final = "synthetic graph: names, texts and facts are invented"
+"""The note of a graph that has another's size alone."""
+
+
+def recognise(
+    name: str, entities: int, relations: int, notes: Sequence[str] = ()
+) -> Published | None:
+    """The published figures of a dataset of these counts, or of Wikidata5M's by its name.
+
+    None for a graph whose notes say that it is invented, whatever its size.
+    """
+    if INVENTED in notes:
+        return None
     for each in PUBLISHED:
         if (each.entities, each.relations) == (entities, relations):
             return each

@@ -42,7 +42,8 @@ def stats(dataset: Dataset) -> dict[str, Any]:
         "relation_sizes": lambda: _buckets(relation_sizes(dataset)),
         "words": lambda: _words(words(dataset)),
     }
-    known = recognise(dataset.manifest.name, dataset.num_entities, dataset.num_relations)
+    told = dataset.manifest
+    known = recognise(told.name, dataset.num_entities, dataset.num_relations, told.notes)
     return {
         "name": dataset.manifest.name,
         "published": asdict(known) if known else None,

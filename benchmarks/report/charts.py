@@ -30,13 +30,16 @@ from benchmarks.tables import ResultTable, Row
 SIDES: Final[tuple[Side, ...]] = ("head", "tail", "both")
 SHOWN: Final = 15
 """How many relations a picture has room for."""
+LOGARITHMIC: Final = 20
+"""From so many times the shortest bar on, lengths are logarithmic."""
 Points = Sequence[tuple[float, float]]
 
 
 def by_side(table: ResultTable, name: str) -> Figure:
-    """MRR by direction for each model, and a random order's."""
+    """MRR by direction for each model, and a random order's; with deviations or intervals."""
     models = list(dict.fromkeys(row.name for row in table.rows if row.runs))
     value = {(row.name, row.side): row.values.get("mrr", 0.0) for row in table.rows}
+    around = {(row.name, row.side): _around(row) for row in table.rows}
     chance = value.get(("(random)", "both"), 0.0)
 
     def paint(canvas: Canvas) -> None:
@@ -44,7 +47,10 @@ def by_side(table: ResultTable, name: str) -> Figure:
         places = np.arange(len(models))
         for n, side in enumerate(SIDES):
             heights = [value.get((model, side), 0.0) for model in models]
-            axes.barh(places + n * 0.24, heights, 0.22, label=side, **bar_style(n))
+            errors = [around.get((model, side), (0.0, 0.0)) for model in models]
+            some = np.transpose(errors) if np.any(errors) else None
+            style = bar_style(n) | {"error_kw": {"ecolor": INK, "elinewidth": 1, "capsize": 2}}
+            axes.barh(places + n * 0.24, heights, 0.22, xerr=some, label=side, **style)
         axes.axvline(chance, color=INK, linestyle=":", linewidth=1, label="random order")
         for place, model in zip(places, models, strict=True):
             beside(axes, clean(model), 0, place - 0.2, size=8.5)
@@ -60,6 +66,15 @@ def by_side(table: ResultTable, name: str) -> Figure:
     alt = f"Bars: MRR by direction. {told}; random order {chance:.4f}."
     picture = draw(paint, name, alt, height=1.0 + 0.75 * len(models))
     return Figure(picture, f"MRR by direction. {table.title}.")
+
+
+def _around(row: Row) -> tuple[float, float]:
+    """How far the MRR's deviation or interval reaches down and up."""
+    spread = row.spread.get("mrr", 0.0)
+    if "mrr" not in row.interval:
+        return spread, spread
+    low, high = row.interval["mrr"]
+    return row.values["mrr"] - low, high - row.values["mrr"]
 
 
 def by_group(table: ResultTable, name: str, *, ordered: bool) -> Figure:
@@ -79,7 +94,7 @@ def by_group(table: ResultTable, name: str, *, ordered: bool) -> Figure:
         names = [group.replace(" or more", "+") for group in groups]
         axes.set_xticks(range(len(groups)), names, rotation=30 if len(groups) > 5 else 0)
         axes.set_xlim(-0.4, len(groups) - 0.6)
-        axes.set_ylim(bottom=0)
+        _from_zero(axes)
         axes.grid(axis="y", color=INK, alpha=0.15)
         axes.set_ylabel("MRR, both directions")
         axes.set_xlabel(table.caption.rpartition("by ")[2])
@@ -119,6 +134,12 @@ def by_relation(table: ResultTable, name: str, names: Mapping[str, str]) -> Figu
     return Figure(picture, f"MRR of the most frequent relations. {table.title}.")
 
 
+def _from_zero(axes: Any) -> None:
+    """With room for the marks of the highest values."""
+    top = axes.dataLim.y1
+    axes.set_ylim(min(0, axes.dataLim.y0), 1.08 * top if top > 0 else 1)
+
+
 def _models(table: ResultTable) -> dict[str, dict[str, Row]]:
     """The row of each group, by the name of each model."""
     found: dict[str, dict[str, Row]] = {}
@@ -147,7 +168,7 @@ def curves(lines: Mapping[str, Points], name: str, y_label: str) -> Figure:
             axes.plot(x, y, label=clean(label), markevery=every, **line_style(n))
         axes.set_xlabel("epoch")
         axes.set_ylabel(y_label)
-        axes.set_ylim(bottom=0)
+        _from_zero(axes)
         axes.grid(axis="y", color=INK, alpha=0.15)
         legend(axes)
 
@@ -158,8 +179,9 @@ def curves(lines: Mapping[str, Points], name: str, y_label: str) -> Figure:
     return Figure(picture, f"{_sentence(y_label)} by epoch.")
 
 
-def bars(values: Mapping[str, float], name: str, x_label: str, *, log: bool = False) -> Figure:
-    """One bar per name, with its value."""
+def bars(values: Mapping[str, float], name: str, x_label: str) -> Figure:
+    """One bar per name, with its value; logarithmic where the shortest could not be seen."""
+    log = max(values.values()) > LOGARITHMIC * min(values.values()) > 0
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.add_subplot()

@@ -60,7 +60,7 @@ def _runs(runs: Sequence[Result]) -> list[Block]:
     )
     found: list[Block] = [table]
     if speeds:
-        found.append(charts.bars(speeds, "run-speed", "training triplets per second", log=True))
+        found.append(charts.bars(speeds, "run-speed", "training triplets per second"))
     if gigabytes:
         found.append(charts.bars(gigabytes, "run-memory", "peak memory while training, GB"))
     return found
@@ -75,11 +75,10 @@ def _row(name: str, run: Result) -> list[object]:
 
 
 def _engines(speed: Report) -> list[Block]:
-    done = [each for each in speed.measured if each.trained_per_second]
-
-    def chart(name: str, label: str, value: str, *, log: bool = True, unit: float = 1) -> Block:
+    def chart(name: str, label: str, value: str, *, unit: float = 1) -> list[Block]:
+        done = [each for each in speed.measured if getattr(each, value) and not each.error]
         values = {_called(each): getattr(each, value) / unit for each in done}
-        return charts.bars({k: v for k, v in values.items() if v}, name, label, log=log)
+        return [charts.bars(values, name, label)] if values else []
 
     failed = ["what failed"] if any(each.error for each in speed.measured) else []
     rows = [
@@ -107,11 +106,11 @@ def _engines(speed: Report) -> list[Block]:
     )
     missing = [Note(f"Not measured: {name} ({why}).") for name, why in speed.missing.items()]
     pictures = [
-        chart("engine-training", "training triplets per second", "trained_per_second"),
-        chart("engine-ranking", "ranked triplets per second", "ranked_per_second"),
-        chart("engine-memory", "peak memory, GB", "peak_bytes", log=False, unit=1e9),
+        *chart("engine-training", "training triplets per second", "trained_per_second"),
+        *chart("engine-ranking", "ranked triplets per second", "ranked_per_second"),
+        *chart("engine-memory", "peak memory, GB", "peak_bytes", unit=1e9),
     ]
-    return [table, *missing, *(pictures if done else [])]
+    return [table, *missing, *pictures]
 
 
 def _called(each: Measured) -> str:

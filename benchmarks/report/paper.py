@@ -54,7 +54,8 @@ def is_wikidata5m(result: Result, dataset: Dataset | None) -> bool:
     """Whether the paper's figures are of the same dataset, or of another version of it."""
     if dataset is None:
         return result.dataset.name.lower().startswith("wikidata5m")
-    known = recognise(dataset.manifest.name, dataset.num_entities, dataset.num_relations)
+    told = dataset.manifest
+    known = recognise(told.name, dataset.num_entities, dataset.num_relations, told.notes)
     return known is not None and known.name.startswith(WIKIDATA5M.name.split()[0])
 
 

@@ -17,6 +17,7 @@ from pipelines.synthetic.plan import Plan
 from wikidata5m.console import log, progress
 from wikidata5m.files import claim_output
 from wikidata5m.manifest import Manifest
+from wikidata5m.published import INVENTED
 from wikidata5m.writer import Provenance, Tables, write_dataset
 
 
@@ -44,6 +45,6 @@ def write_synthetic(out: Path, config: SyntheticConfig, *, overwrite: bool = Fal
         sources=(),
         config={"synthetic": asdict(config)},
         drops={},
-        notes=("synthetic graph: names, texts and facts are invented",),
+        notes=(INVENTED,),
     )
     return write_dataset(out, content, {}, provenance)

@@ -145,7 +145,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> N
 
 
 def test_a_sample_shows_intervals_and_sampled_candidates_only_mean_ranks(
-    trained: dict[str, Path], tmp_path: Path
+    small: Dataset, trained: dict[str, Path], tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(trained["transe"], run)
@@ -162,4 +162,7 @@ def test_a_sample_shows_intervals_and_sampled_candidates_only_mean_ranks(
     assert "--candidates" in invoke("bench", "table", run, "--by", "ties", code=1).stderr
     out = tmp_path / "report"
     invoke("report", run, "--out", out)
+    of = len(small.triplets("transductive", "test"))
+    for title in (f"10 of {of} triplets", "100 candidates"):
+        assert f"small, transductive test, {title}</h3>" in (out / "index.html").read_text()
     assert "test-sample-10.json" in {p.name for p in (run / "results").iterdir()}

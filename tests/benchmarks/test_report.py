@@ -22,7 +22,7 @@ from benchmarks.plots import clean, short
 from benchmarks.report.blocks import Note, Section, all_tables
 from benchmarks.report.funnel import ITEMS, STATEMENTS, _ways, funnel_section
 from benchmarks.report.names import Datasets, run_labels
-from benchmarks.report.paper import paper_section
+from benchmarks.report.paper import is_wikidata5m, paper_section
 from benchmarks.report.scores import curves_section
 from benchmarks.report.write import make_sections, write_report
 from benchmarks.results import Result, load_result
@@ -32,6 +32,7 @@ from tests.benchmarks.hostile import NASTY, hostile_dataset, hostile_result
 from tests.benchmarks.test_cli import invoke
 from wikidata5m.dataset import Dataset
 from wikidata5m.manifest import Manifest
+from wikidata5m.published import INVENTED, WIKIDATA5M
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +171,8 @@ def test_a_dataset_or_speeds_alone_can_be_reported(small: Dataset, tmp_path: Pat
     assert ("h2", "Speed and memory") in read(
         (tmp_path / "speed" / "index.html").read_text()
     ).headings
+    write_report([], tmp_path / "failed", None, speed_report("out of memory"))
+    assert not (tmp_path / "failed" / "figures").exists()
     assert "name a RUN" in invoke("report", "--out", tmp_path / "none", code=2).stderr
 
 
@@ -282,6 +285,17 @@ def test_seeds_and_samples_are_told_with_their_spread(one: Result) -> None:
     row = next(row for row in four.rows if "ours, seed" in str(row[0]))
     assert str(row[2]).endswith("[10.0, 20.0]")
     assert "a sample of 10" in four.note
+
+
+def test_a_graph_of_the_papers_size_is_not_taken_for_the_papers(
+    one: Result, small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Dataset, "num_entities", WIKIDATA5M.entities)
+    monkeypatch.setattr(Dataset, "num_relations", WIKIDATA5M.relations)
+    assert is_wikidata5m(one, small)
+    invented = replace(small.manifest, notes=(INVENTED,))
+    monkeypatch.setattr(small, "manifest", invented)
+    assert not is_wikidata5m(one, small)
 
 
 # The funnel

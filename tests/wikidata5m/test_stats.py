@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from tests.datasets import make_dataset
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
-from wikidata5m.published import PUBLISHED, WIKIDATA5M, recognise
+from wikidata5m.published import INVENTED, PUBLISHED, WIKIDATA5M, recognise
 from wikidata5m.schema import PARTS
 from wikidata5m.stats import render, stats
 
@@ -53,6 +53,8 @@ def test_the_papers_figures_stand_beside_a_dataset_it_names(tmp_path: Path) -> N
         assert recognise("x", each.entities, each.relations) is each
     assert recognise("wikidata5m-2026-01", 7, 7) is WIKIDATA5M
     assert recognise("small", 7, 7) is None
+    size = (WIKIDATA5M.entities, WIKIDATA5M.relations)
+    assert recognise("wikidata5m", *size, ("a note", INVENTED)) is None
     # The sums that the paper itself prints.
     assert sum(WIKIDATA5M.transductive.values()) == 20_624_575
     assert sum(WIKIDATA5M.categories.values()) == 2_225_501
