@@ -61,9 +61,9 @@ def _help(command: click.Command) -> tuple[str, str]:
 def _options(command: click.Command, ctx: click.Context) -> Iterator[str]:
     records = [parameter.get_help_record(ctx) for parameter in command.get_params(ctx)]
     rows = [f"| `{_cell(option)}` | {_cell(text)} |" for option, text in filter(None, records)]
-    yield "\n".join(["| option | |", "|---|---|", *rows, ""])
+    yield "\n".join(["| option | meaning |", "|---|---|", *rows, ""])
 
 
 def _cell(text: str) -> str:
-    """Text that neither ends a table's cell nor begins a tag."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("  [", " [")
+    """Text that neither ends a table's cell nor begins a tag or a link."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("  [", " \\[")

@@ -15,25 +15,35 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
 EXPECTED = Path("benchmarks") / "expected.yaml"
-MARKER = "<!-- table of expected.yaml -->"
+MEASURED, REPORTED = "<!-- measured in expected.yaml -->", "<!-- only reported in expected.yaml -->"
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
-    """The page with the table; unchanged without the marker."""
-    if MARKER not in markdown:
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - MkDocs calls it so
+    """The page with both tables; unchanged without the markers."""
+    if MEASURED not in markdown:
         return markdown
     expected = Path(config.config_file_path).parent / EXPECTED
     figures = yaml.safe_load(expected.read_text(encoding="utf-8"))["configurations"]
-    return markdown.replace(MARKER, "\n".join(_table(figures)))
+    markdown = markdown.replace(MEASURED, "\n".join(_measured(figures)))
+    return markdown.replace(REPORTED, "\n".join(_reported(figures)))
 
 
-def _table(figures: dict[str, Any]) -> Iterator[str]:
+def _measured(figures: dict[str, Any]) -> Iterator[str]:
     yield "| configuration | MRR here | on | how | MRR by others | source |"
     yield "|---|--:|---|---|--:|---|"
     for name, figure in figures.items():
-        here, others = figure.get("measured"), figure.get("reported")
-        ours = (
-            [f"{here['mrr']:.3f}", here.get("part", "test"), here["source"]] if here else [""] * 3
-        )
-        theirs = [f"{others['mrr']:.3f}", others["source"]] if others else [""] * 2
-        yield f"| `{name}` | {' | '.join(ours + theirs)} |"
+        if here := figure.get("measured"):
+            part, others = here.get("part", "test"), _figure(figure.get("reported"))
+            yield f"| `{name}` | {here['mrr']:.3f} | {part} | {here['source']} | {others} |"
+
+
+def _reported(figures: dict[str, Any]) -> Iterator[str]:
+    yield "| configuration | MRR by others | source |"
+    yield "|---|--:|---|"
+    for name, figure in figures.items():
+        if "measured" not in figure:
+            yield f"| `{name}` | {_figure(figure['reported'])} |"
+
+
+def _figure(reported: dict[str, Any] | None) -> str:
+    return f"{reported['mrr']:.3f} | {reported['source']}" if reported else "|"
