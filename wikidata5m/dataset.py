@@ -299,9 +299,10 @@ class Dataset:
     def search(self, query: str, limit: int = 10) -> list[Hit]:
         """Entities by label or alias, case and accents aside: the best `limit`, best first.
 
-        A whole name comes before its beginning, then names with all words, then any piece of a
-        name; among equals the one with more triplets. The first call makes an index of all names,
-        which large datasets keep in the user's cache folder.
+        A whole name comes before its beginning, then names with all words or their beginnings,
+        then words that hold those of the query; among equals the one with more triplets.
+        The first call makes an index of all names, which large datasets keep in the user's cache
+        folder.
 
         >>> [dataset.entity_labels[hit.index] for hit in dataset.search("LAND 1", limit=3)]
         ['Land 1', 'Land 10', 'Land 11']
@@ -311,7 +312,8 @@ class Dataset:
     @cached_property
     def _names(self) -> NameIndex:
         made_of = [self.manifest.files[name].sha256 for name in (schema.ENTITIES, schema.TRIPLETS)]
-        return kept_names("-".join(each[:16] for each in made_of), self._build_names)
+        key = "-".join(each[:16] for each in made_of)
+        return kept_names(key, self.num_entities, self._build_names)
 
     def _build_names(self) -> NameIndex:
         aliases = self.read_column(schema.ENTITIES, "aliases")

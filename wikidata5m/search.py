@@ -1,12 +1,13 @@
 """Find entities by name among all labels and aliases, the most connected first.
 
-Imports console and files. The names stand end to end in one block of bytes, each as a line feed and
-its words with a space before each, entity by entity from the most to the least connected: so the
-first hits of a scan are the best ones, and it may stop at the limit. A second array holds the
-names' places in alphabetical order, for whole names and beginnings. Large indexes are kept in the
-user's cache folder and memory-mapped.
+Imports console, files and kept. The names stand end to end in one block of bytes, entity by entity
+from the most to the least connected, so that of any names found the first ones are the best. Other
+arrays hold the names in alphabetical order, for whole names and beginnings, and the distinct words
+in alphabetical order with the names that each occurs in: words of one beginning are neighbours, and
+so are their names. No search reads all names; large indexes are kept in the user's cache folder and
+memory-mapped.
 
-Legend: E entities, K names.
+Legend: E entities, K names, W distinct words, P occurrences of words in names.
 """
 
 from __future__ import annotations
@@ -17,27 +18,39 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from wikidata5m.console import log, progress
-from wikidata5m.files import atomic_path, cache_home
+from wikidata5m.errors import Wikidata5MError
+from wikidata5m.kept import kept_folder, map_array, save_arrays
 
-Match = Literal["exact", "prefix", "words", "substring"]
-"""Best first: a whole name, its beginning, all words (or their beginnings), any piece."""
+Match = Literal["exact", "prefix", "words", "pieces"]
+"""Best first: a whole name, its beginning, all words (or their beginnings), pieces of words."""
 MATCHES: Final[tuple[Match, ...]] = get_args(Match)
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 BUILD_ROWS: Final = 500_000
 """Entities whose names are cleaned at once."""
-SCAN_BYTES: Final = 1 << 22
+MOST_WORDS: Final = 16
+"""Words of a query that are looked at."""
+LEAST_PIECE: Final = 3
+"""Bytes of a word that is sought inside words; a shorter one is the beginning of a word."""
 KEEP_FROM: Final = 200_000
-"""Below so many names an index is made in no time, and is not kept on disk."""
+"""Below so many entities an index is made in no time, and is not kept on disk."""
 
+Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
+
+
+_STRINGS: Final = ("names", "words")
+_ARRAYS: Final = ("entity_K", "order_K", "posting_W", "place_P")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,22 +61,54 @@ class Hit:
     match: Match
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strings:
+    """Strings end to end in one block of bytes, memory-mapped or not."""
+
+    block: Bytes
+    start_K: Longs
+    """Where each begins, and where the last one ends: K + 1 places."""
+
+    def __len__(self) -> int:
+        return len(self.start_K) - 1
+
+    def __getitem__(self, place: int) -> bytes:
+        return self.block[int(self.start_K[place]) : int(self.start_K[place + 1])].tobytes()
+
+    def arrow(self) -> pa.LargeStringArray:
+        """The same bytes as an Arrow array."""
+        buffers = (None, pa.py_buffer(self.start_K), pa.py_buffer(self.block))
+        return pa.LargeStringArray.from_buffers(len(self), *buffers[1:])
+
+    @classmethod
+    def of(cls, texts: pl.Series) -> Strings:
+        """Of a Polars series without nulls."""
+        arrow = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
+        _, offsets, data = arrow.buffers()
+        if data is None or not len(arrow):
+            return cls(block=np.zeros(0, np.uint8), start_K=np.zeros(1 + len(arrow), np.int64))
+        place_K = np.frombuffer(offsets, dtype=np.int64)[
+            arrow.offset : arrow.offset + len(arrow) + 1
+        ]
+        block = np.frombuffer(data, dtype=np.uint8)[place_K[0] : place_K[-1]]
+        return cls(block=block, start_K=place_K - place_K[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NameIndex:
     """All names of a dataset, ready to be searched."""
 
-    def __init__(
-        self,
-        names: npt.NDArray[np.uint8],
-        start_K: npt.NDArray[np.int64],
-        entity_K: Ints,
-        order_K: Ints,
-    ) -> None:
-        self.names = names
-        """The block of bytes."""
-        self.start_K = start_K
-        """Where each name starts, and where the last one ends: K + 1 places."""
-        self.entity_K = entity_K
-        self.order_K = order_K
+    names: Strings
+    """K cleaned names, of the most connected entity first."""
+    entity_K: Ints
+    order_K: Ints
+    """The names' places in alphabetical order."""
+    words: Strings
+    """W distinct words of names in alphabetical order."""
+    posting_W: Longs
+    """Where each word's occurrences begin, and where the last one's end: W + 1 places."""
+    place_P: Ints
+    """The name of each occurrence."""
 
     def __len__(self) -> int:
         return len(self.entity_K)
@@ -87,24 +132,26 @@ class NameIndex:
         self, match: Match, text: str, limit: int, found: dict[int, Match]
     ) -> Iterator[int]:
         """Names that match, of the most connected entities first."""
-        whole = f"\n {text}".encode()
+        whole = text.encode()
+        words = sorted({word.encode() for word in text.split()[:MOST_WORDS]}, key=len)[::-1]
         if match == "exact":
             yield from self._sorted_range(whole, whole, limit + len(found))
         elif match == "prefix":
-            # No UTF-8 text holds the byte 0xff, so it stands after every continuation.
-            yield from self._sorted_range(whole, whole + b"\xff", limit + len(found))
+            yield from self._sorted_range(whole, _after(whole), limit + len(found))
         elif match == "words":
-            words = sorted({f" {word}".encode() for word in text.split()}, key=len)
-            for place in self._scan(words[-1]):
-                if all(word in self._name(place) for word in words[:-1]):
-                    yield place
-        else:
-            yield from self._scan(text.encode())
+            yield from self._with_all([self._beginning(word) for word in words])
+        elif any(len(word) >= LEAST_PIECE for word in words):
+            yield from self._with_all(
+                [
+                    self._holding(word) if len(word) >= LEAST_PIECE else self._beginning(word)
+                    for word in words
+                ]
+            )
 
     def _sorted_range(self, low: bytes, high: bytes, entities: int) -> Iterator[int]:
         """Names from `low` to `high` in the block's order, of at least `entities` entities."""
-        first = bisect.bisect_left(self.order_K, low, key=self._name)
-        last = bisect.bisect_right(self.order_K, high, lo=first, key=self._name)
+        first = bisect.bisect_left(self.order_K, low, key=self.names.__getitem__)
+        last = bisect.bisect_right(self.order_K, high, lo=first, key=self.names.__getitem__)
         places = np.asarray(self.order_K[first:last])
         few = 32 * entities
         if len(places) > few:
@@ -114,36 +161,52 @@ class NameIndex:
             places = places[places > best[-1]]
         yield from np.sort(places).tolist()
 
-    def _scan(self, piece: bytes) -> Iterator[int]:
-        """Each name that holds `piece`, once, in the block's order."""
-        place = 0
-        while place < len(self):
-            start = int(self.start_K[place])
-            after = int(np.searchsorted(self.start_K, start + SCAN_BYTES, side="right")) - 1
-            after = max(after, place + 1)
-            block = self.names[start : int(self.start_K[after])].tobytes()
-            at = block.find(piece)
-            while at >= 0:
-                hit = int(np.searchsorted(self.start_K, start + at, side="right")) - 1
-                yield hit
-                at = block.find(piece, int(self.start_K[hit + 1]) - start)
-            place = after
+    def _beginning(self, word: bytes) -> Ints:
+        """The names with a word that begins so, in no order."""
+        first = bisect.bisect_left(self.words, word)
+        last = bisect.bisect_right(self.words, _after(word), lo=first)
+        return self.place_P[int(self.posting_W[first]) : int(self.posting_W[last])]
 
-    def _name(self, place: int) -> bytes:
-        return self.names[int(self.start_K[place]) : int(self.start_K[place + 1])].tobytes()
+    def _holding(self, piece: bytes) -> Ints:
+        """The names with a word that holds this piece, in no order."""
+        word_M = np.flatnonzero(pc.match_substring(self.words.arrow(), piece.decode()))
+        first_M, last_M = self.posting_W[word_M], self.posting_W[word_M + 1]
+        count_M = last_M - first_M
+        before_M = np.cumsum(count_M) - count_M
+        step = np.arange(count_M.sum())
+        places: Ints = self.place_P[step + np.repeat(first_M - before_M, count_M)]
+        return places
+
+    def _with_all(self, groups: list[Ints]) -> Iterator[int]:
+        """The names that occur in every group, in the block's order."""
+        groups = sorted(groups, key=len)
+        both_K = np.zeros(len(self), dtype=np.bool_)
+        both_K[groups[0]] = True
+        for group in groups[1:]:
+            some_K = np.zeros(len(self), dtype=np.bool_)
+            some_K[group] = True
+            both_K &= some_K
+        yield from np.flatnonzero(both_K).tolist()
 
     def save(self, folder: Path) -> None:
-        """Write the four arrays below `folder`."""
-        with atomic_path(folder) as temporary:
-            temporary.mkdir()
-            for name in ("names", "start_K", "entity_K", "order_K"):
-                np.save(temporary / f"{name}.npy", getattr(self, name))
+        """Write the arrays into `folder`."""
+        for name in _STRINGS:
+            strings: Strings = getattr(self, name)
+            save_arrays(folder, {f"{name}.block": strings.block, f"{name}.start": strings.start_K})
+        save_arrays(folder, {name: getattr(self, name) for name in _ARRAYS})
 
     @classmethod
     def open(cls, folder: Path) -> NameIndex:
         """Memory-map what `save` wrote."""
-        names = ("names", "start_K", "entity_K", "order_K")
-        return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in names))
+        names, words = (
+            Strings(
+                block=map_array(folder, f"{name}.block"),
+                start_K=map_array(folder, f"{name}.start"),
+            )
+            for name in _STRINGS
+        )
+        arrays: dict[str, npt.NDArray[Any]] = {name: map_array(folder, name) for name in _ARRAYS}
+        return cls(names=names, words=words, **arrays)
 
 
 def build_names(
@@ -151,10 +214,8 @@ def build_names(
 ) -> NameIndex:
     """Index the label and the aliases of all E entities."""
     rank_E = np.argsort(-degree_E, kind="stable").astype(np.int32)
-    blocks: list[npt.NDArray[np.uint8]] = []
-    lengths: list[npt.NDArray[np.int64]] = []
+    names: list[pl.Series] = []
     entities: list[Ints] = []
-    texts: list[pl.Series] = []
     # A small dataset is indexed in no time, and says nothing.
     shown = (
         progress("names, indexed", len(rank_E), "entities")
@@ -165,38 +226,70 @@ def build_names(
         for first in range(0, len(rank_E), BUILD_ROWS):
             index = rank_E[first : first + BUILD_ROWS]
             frame = _names(index, labels.gather(index), aliases.gather(index))
-            arrow = frame["name"].to_arrow(compat_level=pl.CompatLevel.oldest())
-            _, offsets, data = arrow.buffers()
-            offset = np.frombuffer(offsets, dtype=np.int64)[
-                arrow.offset : arrow.offset + len(arrow) + 1
-            ]
-            blocks.append(np.frombuffer(data, dtype=np.uint8)[offset[0] : offset[-1]])
-            lengths.append(np.diff(offset))
+            names.append(frame["name"])
             entities.append(frame["index"].to_numpy())
-            texts.append(frame["name"])
             done(min(first + BUILD_ROWS, len(rank_E)))
-    if not texts:
-        none = np.zeros(0, dtype=np.int32)
-        return NameIndex(none.astype(np.uint8), np.zeros(1, dtype=np.int64), none, none)
-    start_K = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
-    order_K = pl.concat(texts).arg_sort().to_numpy().astype(np.int32)
-    return NameIndex(np.concatenate(blocks), start_K, np.concatenate(entities), order_K)
+    if not names:
+        names, entities = [pl.Series([], dtype=pl.String)], [np.zeros(0, dtype=np.int32)]
+    words, posting_W, place_P = _occurrences(names)
+    whole = pl.concat(names, rechunk=True)
+    return NameIndex(
+        names=Strings.of(whole),
+        entity_K=np.concatenate(entities),
+        order_K=whole.arg_sort().to_numpy().astype(np.int32),
+        words=words,
+        posting_W=posting_W,
+        place_P=place_P,
+    )
 
 
-def kept_names(key: str, build: Callable[[], NameIndex]) -> NameIndex:
-    """The index kept under `key`, or else a new one, kept when it is large."""
-    folder = cache_home() / f"names-{FORMAT}-{key}"
-    if folder.is_dir():
-        return NameIndex.open(folder)
-    index = build()
-    if len(index) < KEEP_FROM:
-        return index
+def _occurrences(names: list[pl.Series]) -> tuple[Strings, Longs, Ints]:
+    """The distinct words, and the names each occurs in, of names that stand one after another.
+
+    Words become numbers a block at a time: as strings all of them would take gigabytes.
+    """
+    found: list[tuple[pl.Series, Ints, Longs]] = []
+    start = 0
+    for block in names:
+        places = np.arange(start, start + len(block), dtype=np.int64)
+        split = pl.DataFrame({"place": places, "word": block.str.split(" ")}).explode("word")
+        coded = split["word"].to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
+        code_P = coded.indices.to_numpy(zero_copy_only=False)
+        words = pl.Series(coded.dictionary, dtype=pl.String)
+        found.append((words, code_P, split["place"].to_numpy()))
+        start += len(block)
+    words = pl.concat([each for each, _, _ in found]).unique().sort()
+    # Sorted as one number each, the occurrences of a word stand together, its names ascending.
+    parts = [
+        words.search_sorted(own).to_numpy().astype(np.int64)[code_P] << 32 | place_P
+        for own, code_P, place_P in found
+    ]
+    key_P = np.concatenate(parts)
+    key_P.sort()
+    posting_W = np.searchsorted(key_P, np.arange(len(words) + 1, dtype=np.int64) << 32)
+    return Strings.of(words), posting_W, (key_P & 0xFFFF_FFFF).astype(np.int32)
+
+
+def kept_names(key: str, entities: int, build: Callable[[], NameIndex]) -> NameIndex:
+    """The index kept under `key`, or else a new one; of few entities it is not kept."""
+    if entities < KEEP_FROM:
+        return build()
+    made: list[NameIndex] = []
+
+    def write(folder: Path) -> None:
+        made.append(build())
+        made[0].save(folder)
+
     try:
-        index.save(folder)
-    except OSError as error:
-        log(f"{folder}: the index of names is not kept ({error.strerror}); set WIKIDATA5M_HOME")
-        return index
-    return NameIndex.open(folder)
+        return NameIndex.open(kept_folder(f"names-{FORMAT}-{key}", write))
+    except Wikidata5MError as error:
+        log(f"the index of names is not kept: {error}")
+        return made[0] if made else build()
+
+
+def _after(beginning: bytes) -> bytes:
+    """What stands after every continuation: no UTF-8 text holds the byte 0xff."""
+    return beginning + b"\xff"
 
 
 def clean(name: str) -> str:
@@ -223,5 +316,4 @@ def _names(index: Ints, labels: pl.Series, aliases: pl.Series) -> pl.DataFrame:
         .select("index", name=pl.when(words != "").then(words).otherwise(signs))
         .filter(pl.col("name") != "")
         .unique(maintain_order=True)
-        .select("index", name=pl.lit("\n ") + pl.col("name"))
     )

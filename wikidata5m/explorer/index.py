@@ -1,0 +1,172 @@
+"""The index behind the pages: facts by either end, entities by id; memory-mapped, made once.
+
+Imports console, dataset, kept, schema and splits.
+
+    triplets.npy           (N, 3) sorted by head, relation, tail
+    out.npy, in.npy        (E + 1,) where an entity's facts begin, as head in `triplets`, as tail in
+                           `incoming`
+    incoming.npy           (N,) rows of `triplets`, sorted by tail, relation, head
+    parts-SETTING.npy      (N,) which parts of the split state the triplet: bit i is PLACES[i]
+    entities.arrow         the entity table, uncompressed, so that a row is read alone
+    by_id.npy              (E,) entities in the order of their ids, as UTF-8 bytes
+
+Legend: E entities, N triplets, M some of them.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wikidata5m import schema
+from wikidata5m.console import by_stages
+from wikidata5m.dataset import Dataset, Triplets
+from wikidata5m.errors import DatasetError
+from wikidata5m.kept import kept_folder, map_array, save_arrays
+from wikidata5m.schema import PARTS, Part, Setting, Support
+from wikidata5m.splits import triplet_keys
+
+FORMAT: Final = 1
+PLACES: Final[tuple[Part | Support, ...]] = (*PARTS, schema.SUPPORT)
+Rows = npt.NDArray[np.int64]
+"""Rows of the table of triplets."""
+
+
+class Index:
+    """Facts and entities of a dataset, read from the index on disk."""
+
+    def __init__(self, folder: Path, settings: tuple[Setting, ...]) -> None:
+        self.triplets_N3: Triplets = map_array(folder, "triplets")
+        self._out_E = map_array(folder, "out")
+        self._in_E = map_array(folder, "in")
+        self._incoming_N = map_array(folder, "incoming")
+        self._parts = {setting: map_array(folder, f"parts-{setting}") for setting in settings}
+        self._by_id_E = map_array(folder, "by_id")
+        self._entities = pa.ipc.open_file(pa.memory_map(str(folder / "entities.arrow"))).read_all()
+
+    def __len__(self) -> int:
+        """E."""
+        return len(self._by_id_E)
+
+    def find(self, entity: str) -> int | None:
+        """The entity of this id."""
+        wanted = entity.encode("utf-8", "surrogatepass")
+        place = bisect.bisect_left(self._by_id_E, wanted, key=self._id)
+        if place < len(self) and self._id(int(self._by_id_E[place])) == wanted:
+            return int(self._by_id_E[place])
+        return None
+
+    def record(self, entity: int) -> dict[str, Any]:
+        """The entity's row of the entity table."""
+        row: dict[str, Any] = self._entities.slice(entity, 1).to_pylist()[0]
+        return row
+
+    def degree(self, entity: int | npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+        """In how many triplets it is head or tail; one with itself counts twice."""
+        both = self._out_E[entity + 1] - self._out_E[entity]
+        return np.asarray(both + self._in_E[entity + 1] - self._in_E[entity])
+
+    def outgoing(self, entity: int, relation: int | None = None) -> Rows:
+        """The facts with this head, by relation, then tail."""
+        rows = np.arange(self._out_E[entity], self._out_E[entity + 1])
+        return self._of_relation(rows, relation)
+
+    def incoming(self, entity: int, relation: int | None = None) -> Rows:
+        """The facts with this tail, by relation, then head."""
+        rows = self._incoming_N[self._in_E[entity] : self._in_E[entity + 1]].astype(np.int64)
+        return self._of_relation(rows, relation)
+
+    def parts(self, setting: Setting, rows_M: Rows) -> list[tuple[Part | Support, ...]]:
+        """The parts of a split that state each of these facts."""
+        bits_M = self._parts[setting][rows_M].tolist()
+        return [tuple(p for i, p in enumerate(PLACES) if bits >> i & 1) for bits in bits_M]
+
+    def _of_relation(self, rows: Rows, relation: int | None) -> Rows:
+        if relation is None:
+            return rows
+        first, last = np.searchsorted(self.triplets_N3[rows, 1], (relation, relation + 1))
+        return rows[first:last]
+
+    def _id(self, entity: int) -> bytes:
+        text: str = self._entities.column("entity")[entity].as_py()
+        return text.encode("utf-8")
+
+
+def open_index(dataset: Dataset) -> Index:
+    """The index of a dataset, made where there is none. Raises Wikidata5MError without room."""
+    name = f"explore-{FORMAT}-{dataset.manifest.dataset_hash}"
+    return Index(kept_folder(name, partial(_write, dataset)), dataset.settings)
+
+
+def _write(dataset: Dataset, folder: Path) -> None:
+    """Read everything once; peak memory is that of the triplets in four forms."""
+    # Of its own, so that what it has read goes when the index is written.
+    source = Dataset(dataset.path)
+    by_stages(
+        "index of facts",
+        {
+            "entities": partial(_write_entities, source, folder),
+            "facts": partial(_write_facts, source, folder),
+            **{
+                f"{setting} parts": partial(_write_parts, source, setting, folder)
+                for setting in source.settings
+            },
+        },
+    )
+
+
+def _write_entities(dataset: Dataset, folder: Path) -> None:
+    by_id_E = dataset.entity_ids.arg_sort().to_numpy().astype(np.int32)
+    save_arrays(folder, {"by_id": by_id_E})
+    file = pq.ParquetFile(dataset.path / schema.ENTITIES)
+    with pa.ipc.new_file(str(folder / "entities.arrow"), file.schema_arrow) as writer:
+        for batch in file.iter_batches(batch_size=1 << 16):
+            writer.write_batch(batch)
+
+
+def _write_facts(dataset: Dataset, folder: Path) -> None:
+    triplets_N3 = dataset.triplets()
+    key_N = triplet_keys(triplets_N3, (dataset.num_entities, dataset.num_relations))
+    if np.any(key_N[1:] <= key_N[:-1]):
+        raise DatasetError(
+            f"{dataset.path / schema.TRIPLETS}: not sorted, or not unique; run `wikidata5m verify`"
+        )
+    # Stable, so facts of one tail and relation stay in the order of their heads.
+    turned_N = triplets_N3[:, 2].astype(np.int64) * dataset.num_relations + triplets_N3[:, 1]
+    arrays: Mapping[str, npt.NDArray[Any]] = {
+        "triplets": triplets_N3,
+        "incoming": np.argsort(turned_N, kind="stable").astype(np.int32),
+        "out": _starts(triplets_N3[:, 0], dataset.num_entities),
+        "in": _starts(triplets_N3[:, 2], dataset.num_entities),
+    }
+    save_arrays(folder, arrays)
+
+
+def _starts(end_N: npt.NDArray[np.int32], num_entities: int) -> npt.NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(np.bincount(end_N, minlength=num_entities))])
+
+
+def _write_parts(dataset: Dataset, setting: Setting, folder: Path) -> None:
+    sizes = (dataset.num_entities, dataset.num_relations)
+    key_N = triplet_keys(map_array(folder, "triplets"), sizes)
+    bits_N = np.zeros(len(key_N), dtype=np.uint8)
+    for part, triplets_M3 in dataset.parts(setting).items():
+        key_M = triplet_keys(triplets_M3, sizes)
+        place_M = np.searchsorted(key_N, key_M)
+        inside_M = place_M < len(key_N)
+        inside_M[inside_M] = key_N[place_M[inside_M]] == key_M[inside_M]
+        if not inside_M.all():
+            raise DatasetError(
+                f"{dataset.path}: {setting} {part} holds {(~inside_M).sum():,} triplets that "
+                f"{schema.TRIPLETS} lacks; run `wikidata5m verify`"
+            )
+        bits_N[place_M] |= np.uint8(1 << PLACES.index(part))
+    save_arrays(folder, {f"parts-{setting}": bits_N})
