@@ -40,6 +40,7 @@ ORDER = (
     "bench",
     "kepler",
     "report",
+    "explore",
 )
 
 
@@ -49,6 +50,7 @@ EXTRAS = {
     "plots": frozenset({"matplotlib"}),
     "cluster": frozenset({"distributed"}),
     "remote": frozenset({"aiohttp"}),
+    "explore": frozenset({"starlette", "uvicorn", "jinja2"}),
 }
 """The modules that each extra brings."""
 

@@ -180,13 +180,16 @@ class NameIndex:
     def _with_all(self, groups: list[Ints]) -> Iterator[int]:
         """The names that occur in every group, in the block's order."""
         groups = sorted(groups, key=len)
-        both_K = np.zeros(len(self), dtype=np.bool_)
-        both_K[groups[0]] = True
+        inside_K = np.zeros(len(self), dtype=np.bool_)
+        inside_K[groups[0]] = True
+        places = np.flatnonzero(inside_K)
         for group in groups[1:]:
-            some_K = np.zeros(len(self), dtype=np.bool_)
-            some_K[group] = True
-            both_K &= some_K
-        yield from np.flatnonzero(both_K).tolist()
+            if not len(places):
+                return
+            inside_K[:] = False
+            inside_K[group] = True
+            places = places[inside_K[places]]
+        yield from places.tolist()
 
     def save(self, folder: Path) -> None:
         """Write the arrays into `folder`."""

@@ -9,17 +9,18 @@ Imports console, dataset, kept, schema and splits.
     parts-SETTING.npy      (N,) which parts of the split state the triplet: bit i is PLACES[i]
     entities.arrow         the entity table, uncompressed, so that a row is read alone
     by_id.npy              (E,) entities in the order of their ids, as UTF-8 bytes
+    best.npy               the few entities with the most facts, best first
 
-Legend: E entities, N triplets, M some of them.
+Legend: E entities, R relations, N triplets, M some of them.
 """
 
 from __future__ import annotations
 
 import bisect
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -35,21 +36,27 @@ from wikidata5m.schema import PARTS, Part, Setting, Support
 from wikidata5m.splits import triplet_keys
 
 FORMAT: Final = 1
+BEST: Final = 12
 PLACES: Final[tuple[Part | Support, ...]] = (*PARTS, schema.SUPPORT)
-Rows = npt.NDArray[np.int64]
+Direction = Literal["out", "in"]
+"""Of facts: the entity is their head, or their tail."""
+Rows = npt.NDArray[np.int32]
 """Rows of the table of triplets."""
 
 
 class Index:
     """Facts and entities of a dataset, read from the index on disk."""
 
-    def __init__(self, folder: Path, settings: tuple[Setting, ...]) -> None:
+    def __init__(self, folder: Path, num_relations: int, settings: tuple[Setting, ...]) -> None:
+        self.num_relations = num_relations
         self.triplets_N3: Triplets = map_array(folder, "triplets")
-        self._out_E = map_array(folder, "out")
-        self._in_E = map_array(folder, "in")
+        self._starts = {"out": map_array(folder, "out"), "in": map_array(folder, "in")}
         self._incoming_N = map_array(folder, "incoming")
         self._parts = {setting: map_array(folder, f"parts-{setting}") for setting in settings}
         self._by_id_E = map_array(folder, "by_id")
+        # Of hubs, with millions of facts, every page asks for these several times.
+        self._bounds = lru_cache(maxsize=256)(self._find_bounds)
+        self.best = [int(entity) for entity in map_array(folder, "best")]
         self._entities = pa.ipc.open_file(pa.memory_map(str(folder / "entities.arrow"))).read_all()
 
     def __len__(self) -> int:
@@ -71,29 +78,39 @@ class Index:
 
     def degree(self, entity: int | npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
         """In how many triplets it is head or tail; one with itself counts twice."""
-        both = self._out_E[entity + 1] - self._out_E[entity]
-        return np.asarray(both + self._in_E[entity + 1] - self._in_E[entity])
+        found = [start_E[entity + 1] - start_E[entity] for start_E in self._starts.values()]
+        return np.asarray(sum(found))
 
-    def outgoing(self, entity: int, relation: int | None = None) -> Rows:
-        """The facts with this head, by relation, then tail."""
-        rows = np.arange(self._out_E[entity], self._out_E[entity + 1])
-        return self._of_relation(rows, relation)
+    def count(self, entity: int, direction: Direction) -> int:
+        """How many facts have this head, or this tail."""
+        start_E = self._starts[direction]
+        return int(start_E[entity + 1] - start_E[entity])
 
-    def incoming(self, entity: int, relation: int | None = None) -> Rows:
-        """The facts with this tail, by relation, then head."""
-        rows = self._incoming_N[self._in_E[entity] : self._in_E[entity + 1]].astype(np.int64)
-        return self._of_relation(rows, relation)
+    def counts(self, entity: int, direction: Direction) -> npt.NDArray[np.int64]:
+        """(R,) its facts in one direction by relation."""
+        return np.diff(self._bounds(entity, direction))
+
+    def rows(self, entity: int, direction: Direction, relation: int | None = None) -> Rows:
+        """Its facts in one direction, by relation, then by the other end."""
+        start_E = self._starts[direction]
+        first, last = int(start_E[entity]), int(start_E[entity + 1])
+        if relation is not None:
+            bound_R = self._bounds(entity, direction)
+            first, last = first + int(bound_R[relation]), first + int(bound_R[relation + 1])
+        if direction == "out":
+            return np.arange(first, last, dtype=np.int32)
+        return self._incoming_N[first:last]
 
     def parts(self, setting: Setting, rows_M: Rows) -> list[tuple[Part | Support, ...]]:
         """The parts of a split that state each of these facts."""
         bits_M = self._parts[setting][rows_M].tolist()
         return [tuple(p for i, p in enumerate(PLACES) if bits >> i & 1) for bits in bits_M]
 
-    def _of_relation(self, rows: Rows, relation: int | None) -> Rows:
-        if relation is None:
-            return rows
-        first, last = np.searchsorted(self.triplets_N3[rows, 1], (relation, relation + 1))
-        return rows[first:last]
+    def _find_bounds(self, entity: int, direction: Direction) -> npt.NDArray[np.int64]:
+        """(R + 1,) where each relation begins among its facts, and where the last one ends."""
+        rows = self.rows(entity, direction)
+        count_R = np.bincount(self.triplets_N3[rows, 1], minlength=self.num_relations)
+        return np.concatenate([[0], np.cumsum(count_R)])
 
     def _id(self, entity: int) -> bytes:
         text: str = self._entities.column("entity")[entity].as_py()
@@ -103,7 +120,8 @@ class Index:
 def open_index(dataset: Dataset) -> Index:
     """The index of a dataset, made where there is none. Raises Wikidata5MError without room."""
     name = f"explore-{FORMAT}-{dataset.manifest.dataset_hash}"
-    return Index(kept_folder(name, partial(_write, dataset)), dataset.settings)
+    folder = kept_folder(name, partial(_write, dataset))
+    return Index(folder, dataset.num_relations, dataset.settings)
 
 
 def _write(dataset: Dataset, folder: Path) -> None:
@@ -141,16 +159,19 @@ def _write_facts(dataset: Dataset, folder: Path) -> None:
         )
     # Stable, so facts of one tail and relation stay in the order of their heads.
     turned_N = triplets_N3[:, 2].astype(np.int64) * dataset.num_relations + triplets_N3[:, 1]
+    out_E, in_E = (_starts(triplets_N3[:, end], dataset.num_entities) for end in (0, 2))
     arrays: Mapping[str, npt.NDArray[Any]] = {
         "triplets": triplets_N3,
         "incoming": np.argsort(turned_N, kind="stable").astype(np.int32),
-        "out": _starts(triplets_N3[:, 0], dataset.num_entities),
-        "in": _starts(triplets_N3[:, 2], dataset.num_entities),
+        "out": out_E,
+        "in": in_E,
+        "best": np.argsort(-(np.diff(out_E) + np.diff(in_E)), kind="stable")[:BEST],
     }
     save_arrays(folder, arrays)
 
 
 def _starts(end_N: npt.NDArray[np.int32], num_entities: int) -> npt.NDArray[np.int64]:
+    """Where each entity's facts begin when they are in its order, and where the last one's end."""
     return np.concatenate([[0], np.cumsum(np.bincount(end_N, minlength=num_entities))])
 
 

@@ -1,0 +1,50 @@
+"""Embeddings as the explorer asks them. Imports benchmarks.{predict,run} and wikidata5m."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.predict import Query, predict
+from benchmarks.predictors import Indices, Predictor
+from benchmarks.run import load_predictor, load_run_config
+from wikidata5m.dataset import Dataset, Triplets
+from wikidata5m.explorer.answerers import Role, Scored
+from wikidata5m.schema import Setting
+
+
+@dataclass(slots=True)
+class PredictorAnswerer:
+    """Any Predictor as an Answerer."""
+
+    name: str
+    setting: Setting
+    predictor: Predictor
+    entities: Indices
+    """The candidates."""
+
+    def answer(
+        self, given: int, relation: int, role: Role, top: int, hidden_M3: Triplets
+    ) -> list[Scored]:
+        """See Answerer."""
+        query = Query(given, relation, None) if role == "head" else Query(None, relation, given)
+        (found,) = predict(
+            self.predictor, [query], self.entities, {"train": hidden_M3}, top=top, known="hide"
+        )
+        return [Scored(answer.entity, answer.score) for answer in found]
+
+
+def load(run: Path, dataset: Dataset) -> PredictorAnswerer:
+    """The embeddings of a run of `bench train`.
+
+    Raises InputError where training is not finished, DatasetError on another dataset than RUN's.
+    """
+    config = load_run_config(run)
+    return PredictorAnswerer(
+        name=config.model.name,
+        setting=config.setting,
+        predictor=load_predictor(run, dataset, config),
+        entities=np.arange(dataset.num_entities),
+    )

@@ -1,0 +1,121 @@
+"""The index on disk, against a plain reading of the dataset, and after a kill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.datasets import make_dataset
+from tests.explorer.conftest import HOSTILE, home_of
+from wikidata5m import kept
+from wikidata5m.dataset import Dataset
+from wikidata5m.errors import Wikidata5MError
+from wikidata5m.explorer import index as of_index
+from wikidata5m.explorer.index import open_index
+from wikidata5m.explorer.library import PAGE, Library, NotFoundError
+
+
+def test_facts_and_parts_are_those_of_a_plain_reading(dataset: Dataset) -> None:
+    index = open_index(dataset)
+    whole = [tuple(row) for row in dataset.triplets().tolist()]
+    stated = {
+        setting: {
+            part: {tuple(r) for r in t.tolist()} for part, t in dataset.parts(setting).items()
+        }
+        for setting in dataset.settings
+    }
+    for entity in range(dataset.num_entities):
+        out = [tuple(row) for row in index.triplets_N3[index.rows(entity, "out")].tolist()]
+        into = [tuple(row) for row in index.triplets_N3[index.rows(entity, "in")].tolist()]
+        assert out == [row for row in whole if row[0] == entity]
+        assert into == sorted((r for r in whole if r[2] == entity), key=lambda r: (r[1], r[0]))
+        assert index.degree(entity) == len(out) + len(into) == dataset.degrees[entity]
+        assert index.record(entity) == dataset.entities.row(entity, named=True)
+        for relation in range(dataset.num_relations):
+            some = index.triplets_N3[index.rows(entity, "in", relation)].tolist()
+            assert [tuple(row) for row in some] == [row for row in into if row[1] == relation]
+        for setting, parts in stated.items():
+            found = index.parts(setting, index.rows(entity, "out"))
+            assert found == [tuple(p for p, held in parts.items() if row in held) for row in out]
+    best = np.argsort(-dataset.degrees, kind="stable")[: of_index.BEST]
+    assert index.best == best.tolist()
+
+
+def test_every_id_is_found_and_no_other(hostile: Dataset) -> None:
+    index = open_index(hostile)
+    for number, identity in enumerate(hostile.entity_ids):
+        assert index.find(identity) == number
+    for identity, _ in HOSTILE.values():
+        assert index.find(identity + "x") is None
+    assert index.find("") is None
+
+
+@settings(max_examples=50)
+@given(st.text(max_size=8))
+def test_no_string_is_too_odd_to_be_looked_up(hostile_library: Library, text: str) -> None:
+    known = text in set(hostile_library.dataset.entity_ids)
+    if known:
+        assert hostile_library.find(text).id == text
+    else:
+        with pytest.raises(NotFoundError):
+            hostile_library.find(text)
+
+
+def test_pages_of_facts_hold_each_once(library: Library) -> None:
+    busiest = library.best_connected()[0]
+    for direction in ("out", "in"):
+        first = library.facts(busiest, direction, 1, None)
+        pages = [library.facts(busiest, direction, n + 1, None) for n in range(first.pages)]
+        listed = [(f.relation.index, f.other.index) for page in pages for f in page.listed]
+        ends = library.dataset.facts(busiest.index)
+        own, other = (0, 2) if direction == "out" else (2, 0)
+        assert listed == sorted(listed)
+        assert sorted(listed) == sorted(
+            (int(r[1]), int(r[other])) for r in ends if r[own] == busiest.index
+        )
+        assert all(len(page.listed) == PAGE for page in pages[:-1])
+        assert library.facts(busiest, direction, 10**9, None) == pages[-1]
+
+
+def test_the_index_is_made_once_and_anew_after_a_kill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WIKIDATA5M_HOME", str(tmp_path / "home"))
+    dataset = make_dataset(tmp_path / "small", countries=4)
+    whole = of_index._write_parts
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(of_index, "_write_parts", killed)
+    with pytest.raises(KeyboardInterrupt):
+        open_index(dataset)
+    assert home_of(tmp_path / "home") == []
+    # What a process leaves that had no time to clean up.
+    name = f"explore-{of_index.FORMAT}-{dataset.manifest.dataset_hash}"
+    (tmp_path / "home" / f".{name}.0123456789ab.tmp").mkdir()
+    monkeypatch.setattr(of_index, "_write_parts", whole)
+    first = open_index(dataset)
+    assert home_of(tmp_path / "home") == [name]
+    assert not list((tmp_path / "home").glob("*.tmp"))
+    assert not list((tmp_path / "home").glob(".*.tmp"))
+    monkeypatch.setattr(of_index, "_write", killed)
+    assert np.array_equal(open_index(dataset).triplets_N3, first.triplets_N3)
+
+
+def test_a_cache_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: Dataset
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("WIKIDATA5M_HOME", str(tmp_path / "file"))
+    with pytest.raises(Wikidata5MError, match="WIKIDATA5M_HOME"):
+        open_index(dataset)
+
+
+def test_an_empty_array_is_kept_too(tmp_path: Path) -> None:
+    kept.save_arrays(tmp_path, {"none": np.zeros((0, 3), dtype=np.int32)})
+    assert kept.map_array(tmp_path, "none").shape == (0, 3)

@@ -1,0 +1,135 @@
+"""The main path of the explorer: open the library, load the models, bind, serve.
+
+    wikidata5m explore DATASET --embeddings RUN --kepler RUN
+
+Imports uvicorn, console, dataset, errors and explorer's modules.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import secrets
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from wikidata5m.console import log
+from wikidata5m.dataset import Dataset
+from wikidata5m.errors import ConfigError
+from wikidata5m.explorer.answerers import load_answerers
+from wikidata5m.explorer.app import make_app
+from wikidata5m.explorer.guard import policy_for
+from wikidata5m.explorer.library import Library
+
+NEW: Final = "new"
+LEAST_TOKEN: Final = 16
+AT_ONCE: Final = 200
+"""Connections; further ones are told that the server is busy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+    token: str
+
+    def __post_init__(self) -> None:
+        """Refuse to be reached from elsewhere without a token."""
+        if self.token and self.token != NEW and len(self.token) < LEAST_TOKEN:
+            raise ConfigError(
+                f"--token: at least {LEAST_TOKEN} characters, or it is soon guessed; "
+                f"`--token {NEW}` makes one"
+            )
+        if not self.token and not all(
+            ipaddress.ip_address(a).is_loopback for a in self.addresses()
+        ):
+            raise ConfigError(
+                f"--host {self.host} can be reached from other machines, so a token is needed: "
+                f"pass `--token {NEW}`, which makes one, or a secret in WIKIDATA5M_TOKEN; or leave "
+                "--host out"
+            )
+
+    def addresses(self) -> list[str]:
+        """The IP addresses that the host means. Raises ConfigError when it means none."""
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            raise ConfigError(f"--host {self.host}: no address of this machine") from None
+        # An IPv6 address may carry its network interface behind a %.
+        return [str(each[4][0]).partition("%")[0] for each in found]
+
+    def bind(self) -> socket.socket:
+        """A socket that listens. Raises ConfigError when the port is taken."""
+        first = self.addresses()[0]
+        family = socket.AF_INET6 if ":" in first else socket.AF_INET
+        try:
+            listening = socket.create_server((first, self.port), family=family)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen at {self.host} port {self.port} ({error.strerror}); name another "
+                "--port, or 0 for any that is free"
+            ) from None
+        # Or else a page's last bytes wait 40 ms for the reader to confirm the first ones.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listening
+
+
+def explore(
+    folder: Path, runs: Sequence[tuple[str, Path]], address: Address, *, show: bool = False
+) -> None:
+    """Serve until interrupted; with `show`, open the reader's browser.
+
+    `runs` are (kind, run folder), kinds as the entry points of `answerers`. Raises Wikidata5MError
+    before the first request, for whatever cannot be opened or bound.
+    """
+    dataset = Dataset(folder)
+    library = Library(dataset)
+    models = load_answerers(runs, dataset)
+    token = secrets.token_urlsafe(24) if address.token == NEW else address.token
+    with address.bind() as listening:
+        policy = policy_for(address.host, address.addresses(), socket.gethostname(), token)
+        told = _url(address.host, listening.getsockname()[1], token)
+        log(f"{library.name}: {dataset.num_entities:,} entities, at {told} (Ctrl-C ends)")
+        if show:
+            import webbrowser  # noqa: PLC0415 - looks for browsers when imported
+
+            webbrowser.open(told)
+        _serve(make_app(library, models, policy), listening)
+
+
+def _serve(app: ASGIApp, listening: socket.socket) -> None:
+    config = uvicorn.Config(
+        app,
+        limit_concurrency=AT_ONCE,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=3,
+        lifespan="off",
+        ws="none",
+    )
+    with _quiet_end():
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextlib.contextmanager
+def _quiet_end() -> Iterator[None]:
+    """Ctrl-C is how a reader ends it, and no failure."""
+    with contextlib.suppress(KeyboardInterrupt):
+        yield
+
+
+def _url(host: str, port: int, token: str) -> str:
+    """What to open: a host that means every address of the machine is called by its name."""
+    name = socket.gethostname() if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared
+    name = f"[{name}]" if ":" in name else name
+    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
