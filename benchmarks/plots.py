@@ -126,7 +126,9 @@ def draw(painter: Callable[[Figure], None], name: str, alt: str, *, height: floa
         for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
             patch.set_alpha(0)
         # Ticks change with the room they get: a second pass finds room for the final ones.
-        figure.draw_without_rendering()
+        engine = figure.get_layout_engine()
+        assert engine is not None
+        engine.execute(figure)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", metadata={"Date": None})
     body = _shortened(stream.getvalue())

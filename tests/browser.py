@@ -38,6 +38,8 @@ def visit(browser: Browser, url: str, *, width: int = DESK, dark: bool = False) 
         viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
     )
     page = context.new_page()
+    # A busy machine is no failure.
+    page.set_default_timeout(120_000)
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: _note(problems, message.type, message.text))
     page.on("request", lambda request: _note_foreign(problems, url, request.url))

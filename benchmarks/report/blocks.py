@@ -5,7 +5,8 @@ Imports benchmarks.plots.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -39,11 +40,17 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """Which columns hold numbers, or are empty."""
+        """Which columns hold numbers: plain ones, or written with a unit, deviation or interval."""
+        columns = ([row[i] for row in self.rows] for i in range(len(self.header)))
         return [
-            any(isinstance(row[i], int | float) for row in self.rows)
-            for i in range(len(self.header))
+            any(isinstance(cell, int | float) for cell in column)
+            or (bool(column) and all(_is_written_number(cell) for cell in column))
+            for column in columns
         ]
+
+
+def _is_written_number(cell: Cell) -> bool:
+    return isinstance(cell, str) and re.fullmatch(r"-|[\d.,]+( ?[±%\[\]\d., ]+)?", cell) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,23 +136,19 @@ class Section:
     blocks: Sequence[Block] = field(default_factory=list)
 
 
-def pictures(blocks: Sequence[Block]) -> list[Picture]:
-    """All pictures, folded ones too, in the order of the page."""
-    found: list[Picture] = []
+def within(blocks: Iterable[Block]) -> Iterator[Block]:
+    """These blocks and all that they hold, in the order of the page."""
     for block in blocks:
-        if isinstance(block, Figure):
-            found.append(block.picture)
-        elif isinstance(block, Fold | Part):
-            found += pictures(block.blocks)
-    return found
+        yield block
+        if isinstance(block, Fold | Part):
+            yield from within(block.blocks)
 
 
-def all_tables(blocks: Sequence[Block]) -> list[Table]:
-    """All tables, folded ones too, in the order of the page."""
-    found: list[Table] = []
-    for block in blocks:
-        if isinstance(block, Table):
-            found.append(block)
-        elif isinstance(block, Fold | Part):
-            found += all_tables(block.blocks)
-    return found
+def pictures(blocks: Iterable[Block]) -> list[Picture]:
+    """All pictures, folded ones too."""
+    return [block.picture for block in within(blocks) if isinstance(block, Figure)]
+
+
+def all_tables(blocks: Iterable[Block]) -> list[Table]:
+    """All tables, folded ones too."""
+    return [block for block in within(blocks) if isinstance(block, Table)]

@@ -74,7 +74,7 @@ def _around(row: Row) -> tuple[float, float]:
     if "mrr" not in row.interval:
         return spread, spread
     low, high = row.interval["mrr"]
-    return row.values["mrr"] - low, high - row.values["mrr"]
+    return max(0.0, row.values["mrr"] - low), max(0.0, high - row.values["mrr"])
 
 
 def by_group(table: ResultTable, name: str, *, ordered: bool) -> Figure:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.plots import short
 from benchmarks.report import charts
 from benchmarks.report.blocks import Block, Note, Part, Section, Table, Term
 from benchmarks.report.names import run_label
@@ -68,7 +67,7 @@ def _runs(runs: Sequence[Result]) -> list[Block]:
 
 def _row(name: str, run: Result) -> list[object]:
     train, machine = run.train, run.machine
-    memory = f"{short(train.peak_bytes)}B" if train.peak_bytes else "-"
+    memory = f"{train.peak_bytes / 1e9:.2f} GB" if train.peak_bytes else "-"
     where = f"{machine.get('cpus', '?')} CPUs, GPU {machine.get('cuda', '?')}"
     speed = round(train.triplets_per_second)
     return [name, f"{train.epochs:g}", duration(train.seconds), speed, memory, where]

@@ -26,6 +26,7 @@ CAPTIONS: Final[dict[PaperTable, str]] = {
     "9a": "Table 9a: encoders, transductive",
     "9b": "Table 9b: encoders, inductive",
 }
+NOT_THE_SAME: Final = "; ours on another version of the dataset, or an unknown one"
 COLUMNS: Final = ("mrr", "hits@1", "hits@3", "hits@10")
 NOT_OURS: Final = (
     "Tables 4 and 9 of the paper rank the test part of Wikidata5M "
@@ -45,7 +46,7 @@ def paper_section(results: Sequence[Result], datasets: Datasets) -> Section:
     others = len(results) - len(on_wikidata5m)
     if blocks and others:
         blocks.append(
-            Note(f"{others} other results are on other datasets or parts, and not comparable.")
+            Note(f"Results on other datasets or parts, not comparable with the paper: {others}.")
         )
     return Section("paper", "Beside the paper", blocks or [Note(NOT_OURS)])
 
@@ -81,6 +82,7 @@ def _name(result: Result) -> str:
 def _beside(table: PaperTable, comparable: list[Result], dataset: Dataset | None) -> Table:
     """The paper's rows, each with ours of the same model below it; then ours that it lacks."""
     (found,) = result_tables(comparable, side="both")
+    same = _is_the_papers(dataset)
     ours = [row for row in found.rows if row.runs]
     rows: list[list[object]] = []
     for each in (each for each in WIKIDATA5M_RESULTS if each.table == table):
@@ -91,7 +93,7 @@ def _beside(table: PaperTable, comparable: list[Result], dataset: Dataset | None
         ours = [row for row in ours if row not in mine]
     rows += [cells for row in ours for cells in _ours(row)]
     return Table(
-        caption=f"{CAPTIONS[table]} (% except MR)",
+        caption=f"{CAPTIONS[table]} (% except MR){'' if same else NOT_THE_SAME}",
         header=["model", "MR", "MRR", "HITS@1", "HITS@3", "HITS@10"],
         rows=rows,
         note=" ".join([found.note, *_differences(comparable[0], dataset)]),
@@ -132,17 +134,19 @@ def _percent(row: Row, column: str) -> str:
     return f"{value:.1f}"
 
 
+def _is_the_papers(dataset: Dataset | None) -> bool:
+    """Whether it has the counts of the paper's."""
+    counts = (WIKIDATA5M.entities, WIKIDATA5M.relations)
+    return dataset is not None and (dataset.num_entities, dataset.num_relations) == counts
+
+
 def _differences(result: Result, dataset: Dataset | None) -> Iterator[str]:
     """What must be known before the two are compared."""
     yield "The paper counts equal scores as ranked above the truth, and gives one run without seed."
     theirs = (
         WIKIDATA5M.entities if result.setting != "inductive" else WIKIDATA5M.inductive["test"][0]
     )
-    same = dataset is not None and (dataset.num_entities, dataset.num_relations) == (
-        WIKIDATA5M.entities,
-        WIKIDATA5M.relations,
-    )
-    if not same:
+    if not _is_the_papers(dataset):
         yield (
             "Not comparable without reserve: this is another version of the dataset than the "
             f"paper's of {WIKIDATA5M.entities:,} entities."

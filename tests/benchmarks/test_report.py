@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from benchmarks.formats import latex
 from benchmarks.plots import clean, short
-from benchmarks.report.blocks import Note, Section, all_tables
+from benchmarks.report.blocks import Note, Section, Table, all_tables
 from benchmarks.report.funnel import ITEMS, STATEMENTS, _ways, funnel_section
 from benchmarks.report.names import Datasets, run_labels
 from benchmarks.report.paper import is_wikidata5m, paper_section
@@ -242,6 +242,7 @@ def test_ours_stand_below_the_papers_of_the_same_name(one: Result, other: Result
     runs = [in_paper(one), in_paper(other)]
     four, nine = all_tables(paper_section(runs, Datasets(None)).blocks)
     assert "Table 4" in four.caption
+    assert "ours on another version of the dataset" in four.caption
     assert "Table 9a" in nine.caption
     names = [str(row[0]) for row in four.rows if "pessimistic" not in str(row[0])]
     assert names[:2] == ["TransE (the paper)", "transe (ours, seed 0)"]
@@ -296,6 +297,24 @@ def test_a_graph_of_the_papers_size_is_not_taken_for_the_papers(
     invented = replace(small.manifest, notes=(INVENTED,))
     monkeypatch.setattr(small, "manifest", invented)
     assert not is_wikidata5m(one, small)
+
+
+@pytest.mark.parametrize(
+    ("column", "right"),
+    [
+        ([1, ""], True),
+        ([0.5, "-"], True),
+        (["25.3", "-", "1,024.0", "3%", "25.1 ± 0.2", "25.1 [24.0, 26.2]"], True),
+        (["3.11.7", "AMD"], False),
+        (["2026-11-25"], False),
+        (["0d2e3f"], False),
+        ([""], False),
+        ([], False),
+    ],
+)
+def test_columns_of_numbers_are_set_right(column: list[object], right: bool) -> None:
+    rows = [[cell] for cell in column]
+    assert Table(caption="", header=["x"], rows=rows).numeric == [right]
 
 
 # The funnel
