@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from kepler_ke.world import World
 from tests.kepler_ke.conftest import SHORT
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
+from wikidata5m.errors import Wikidata5MError
 
 COMMON = ["mlm_batch=3", "epochs=1", "tokens=24", "checkpoint_steps=0", "mlm_text=descriptions"]
 JOBS = {
@@ -107,3 +109,21 @@ def test_shares_of_texts_come_back_in_the_order_asked_for(
         together = encode_keys(model, texts, keys, World(1, 2))
         monkeypatch.undo()
         torch.testing.assert_close(together, encode_keys(model, texts, keys), atol=1e-5, rtol=1e-4)
+
+
+def test_a_lost_process_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object) -> None:
+        raise RuntimeError("[gloo/pair.cc:547] Connection closed by peer")
+
+    for name in ("all_gather", "all_reduce", "barrier"):
+        monkeypatch.setattr(torch.distributed, name, lost)
+    here = World(0, 2)
+    calls: list[Callable[[], object]] = [
+        lambda: here.gather(torch.ones(2, 3)),
+        lambda: here.sum_gradients([torch.nn.Parameter(torch.ones(2))], []),
+        lambda: here.total(1.0),
+        here.wait,
+    ]
+    for call in calls:
+        with pytest.raises(Wikidata5MError, match="a process that trains with this one failed"):
+            call()
