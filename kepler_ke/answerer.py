@@ -31,7 +31,7 @@ class KeplerAnswerer:
         entities = np.arange(len(found.texts.entities))
         heads = choose_heads(found.model, len(entities), 1)
         predictor = found.predictor(self.texts.entities_ED, entities, heads)
-        plain = PredictorAnswerer(self.name, self.setting, predictor, entities)
+        plain = PredictorAnswerer(self.name, self.setting, predictor, len(entities))
         return plain.answer(given, relation, role, top, hidden_M3)
 
     def answer_text(self, text: str, relation: int, role: Role, top: int) -> list[Scored]:

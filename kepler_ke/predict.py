@@ -26,7 +26,7 @@ from kepler_ke.runs import RunInfo, read_run_on
 from kepler_ke.tokens import NONE, OneText
 from kepler_ke.world import device
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import ConfigError
+from wikidata5m.errors import ConfigError, Wikidata5MError
 
 Role = Literal["head", "tail"]
 VECTORS: Final = "vectors"
@@ -85,8 +85,14 @@ class TextPredictor:
                 f"{self.run}: this model conditions heads on relations, so seeking heads would "
                 "encode all entities anew; ask for tails, or train with --set inverse=true"
             )
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        # A text of more tokens than the encoder reads is cut, and no cause for a warning.
+        ids = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         score_E = self._scores(ids, relation, role)
+        if not score_E.isfinite().all():
+            raise Wikidata5MError(
+                f"{self.run}: scores that are not finite; the model has diverged, train with a "
+                "smaller rate"
+            )
         best = torch.topk(score_E, min(top, len(score_E)))
         return list(zip(best.indices.tolist(), best.values.tolist(), strict=True))
 

@@ -52,11 +52,28 @@ def save_arrays(folder: Path, arrays: Arrays) -> None:
 
 
 def map_array(folder: Path, name: str) -> npt.NDArray[Any]:
-    """An array as `save_arrays` wrote it, memory-mapped: only what is looked at is read."""
+    """An array as `save_arrays` wrote it, memory-mapped: only what is looked at is read.
+
+    Raises Wikidata5MError when it is not there or damaged.
+    """
     path = folder / f"{name}.npy"
     try:
-        mapped: npt.NDArray[Any] = np.load(path, mmap_mode="r")
-    except ValueError:  # an empty file cannot be mapped
-        return np.asarray(np.load(path))
+        mapped: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError):
+        return _read_array(path)
     # Slices of a memmap carry Python objects along, which makes small ones slow.
     return mapped.view(np.ndarray)
+
+
+def damaged(folder: Path, error: Exception) -> Wikidata5MError:
+    """The error for a kept folder that cannot be read."""
+    problem = str(error).splitlines()[0]
+    return Wikidata5MError(f"{folder}: damaged ({problem}); delete it, and it is made again")
+
+
+def _read_array(path: Path) -> npt.NDArray[Any]:
+    """One without elements, which cannot be mapped."""
+    try:
+        return np.asarray(np.load(path))
+    except (OSError, ValueError, EOFError) as error:
+        raise damaged(path.parent, error) from None

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.datasets import make_dataset
-from tests.explorer.conftest import HOSTILE, home_of
+from tests.explorer.conftest import HOSTILE, client, home_of
 from wikidata5m import kept
+from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import Wikidata5MError
 from wikidata5m.explorer import index as of_index
@@ -119,3 +121,30 @@ def test_a_cache_that_cannot_be_written_is_told(
 def test_an_empty_array_is_kept_too(tmp_path: Path) -> None:
     kept.save_arrays(tmp_path, {"none": np.zeros((0, 3), dtype=np.int32)})
     assert kept.map_array(tmp_path, "none").shape == (0, 3)
+
+
+@pytest.mark.parametrize("file", ["triplets.npy", "by_id.npy", "entities.arrow"])
+@pytest.mark.parametrize("kind", ["gone", "empty", "cut"])
+def test_a_damaged_index_is_told_with_the_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, file: str, kind: str
+) -> None:
+    monkeypatch.setenv("WIKIDATA5M_HOME", str(tmp_path))
+    open_index(dataset)
+    (path,) = tmp_path.glob(f"explore-*/{file}")
+    whole = path.read_bytes()
+    path.unlink() if kind == "gone" else path.write_bytes(
+        whole[: len(whole) // 3 * (kind == "cut")]
+    )
+    with pytest.raises(Wikidata5MError, match="delete it, and it is made again"):
+        open_index(dataset)
+
+
+def test_a_dataset_without_texts_names_or_splits_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "graph").mkdir()
+    (tmp_path / "graph" / "train.txt").write_text("a\tr\tb\nb\tr\t \u00a0c\n", encoding="utf-8")
+    made = ["import", str(tmp_path / "graph"), "--out", str(tmp_path / "plain")]
+    assert CliRunner().invoke(main, made).exit_code == 0
+    browser = client(Library(Dataset(tmp_path / "plain")))
+    for address in ("/", "/search?q=a", "/entity?id=a", "/ask?entity=A&relation=r"):
+        assert browser.get(address).status_code == 200
+    assert "has no description" in browser.get("/entity?id=b").text

@@ -31,7 +31,7 @@ from wikidata5m import schema
 from wikidata5m.console import by_stages
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.errors import DatasetError
-from wikidata5m.kept import kept_folder, map_array, save_arrays
+from wikidata5m.kept import damaged, kept_folder, map_array, save_arrays
 from wikidata5m.schema import PARTS, Part, Setting, Support
 from wikidata5m.splits import triplet_keys
 
@@ -57,7 +57,11 @@ class Index:
         # Of hubs, with millions of facts, every page asks for these several times.
         self._bounds = lru_cache(maxsize=256)(self._find_bounds)
         self.best = [int(entity) for entity in map_array(folder, "best")]
-        self._entities = pa.ipc.open_file(pa.memory_map(str(folder / "entities.arrow"))).read_all()
+        try:
+            mapped = pa.memory_map(str(folder / "entities.arrow"))
+            self._entities = pa.ipc.open_file(mapped).read_all()
+        except (OSError, pa.ArrowException) as error:
+            raise damaged(folder, error) from None
 
     def __len__(self) -> int:
         """E."""
@@ -102,7 +106,9 @@ class Index:
         return self._incoming_N[first:last]
 
     def parts(self, setting: Setting, rows_M: Rows) -> list[tuple[Part | Support, ...]]:
-        """The parts of a split that state each of these facts."""
+        """The parts of a split that state each of these facts; none of a split that is not here."""
+        if setting not in self._parts:
+            return [()] * len(rows_M)
         bits_M = self._parts[setting][rows_M].tolist()
         return [tuple(p for i, p in enumerate(PLACES) if bits >> i & 1) for bits in bits_M]
 

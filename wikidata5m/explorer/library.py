@@ -39,7 +39,7 @@ class Named:
     index: int
     id: str
     label: str
-    """Its name, or its id where it has none."""
+    """Its name, or its id where it has none that can be seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ class Library:
         self._index: Index = open_index(dataset)
         self._texts_lock = threading.Lock()
         self.relations = tuple(
-            Named(index=i, id=row[0], label=row[1] or row[0])
+            Named(index=i, id=row[0], label=_label(*row))
             for i, row in enumerate(dataset.relations.select("relation", "label").iter_rows())
         )
         self._relation_of = {each.id: each for each in self.relations}
@@ -130,6 +130,8 @@ class Library:
         """The best entities by id, label or alias; none for an empty query."""
         wanted = query.strip()[:LONGEST_QUERY]
         by_id = self._index.find(wanted)
+        if by_id is None:
+            by_id = self._index.find(wanted.upper())
         found = [] if by_id is None else [by_id]
         found += [hit.index for hit in self.dataset.search(wanted, limit) if hit.index != by_id]
         return [self._hit(index, wanted) for index in found[:limit]]
@@ -144,7 +146,7 @@ class Library:
     def named(self, index: int) -> Named:
         """An entity by its index."""
         row = self._index.record(index)
-        return Named(index=index, id=row["entity"], label=row["label"] or row["entity"])
+        return Named(index=index, id=row["entity"], label=_label(row["entity"], row["label"]))
 
     def entity(self, named: Named) -> Entity:
         """What the dataset says of it."""
@@ -299,7 +301,7 @@ class Library:
 
     def _hit(self, index: int, query: str) -> Hit:
         row = self._index.record(index)
-        label = row["label"] or row["entity"]
+        label = _label(row["entity"], row["label"])
         words = query.casefold().split()
         also = ""
         if not all(word in label.casefold() for word in words):
@@ -316,6 +318,10 @@ class Library:
 
     def _types(self, classes: list[str]) -> tuple[str, ...]:
         return tuple(self._type_labels.get(each) or each for each in classes)
+
+
+def _label(identity: str, label: str) -> str:
+    return label if label.strip() else identity
 
 
 def _short(text: str) -> str:
