@@ -121,7 +121,7 @@ def by_relation(table: ResultTable, name: str, names: Mapping[str, str]) -> Figu
             axes.plot(x, y, label=clean(model), **style)
         axes.set_yticks(range(len(groups)), [clean(names.get(g, g), 26) for g in groups])
         axes.invert_yaxis()
-        axes.set_xlim(0, 1)
+        axes.set_xlim(-0.02, 1.02)
         axes.grid(axis="y", color=INK, alpha=0.15)
         axes.set_xlabel("MRR, both directions")
         legend(axes)

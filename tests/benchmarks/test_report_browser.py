@@ -15,6 +15,9 @@ from tests.benchmarks.test_report import speed_report
 from tests.browser import DESK, PHONE, sideways, violations, visit
 from wikidata5m.dataset import Dataset
 
+A4 = 718
+"""Pixels between its margins."""
+
 
 @pytest.fixture(scope="module")
 def plain(
@@ -84,9 +87,12 @@ def test_a_picture_is_saved_as_a_file(browser: Browser, plain: str, tmp_path: Pa
 
 
 def test_on_paper_everything_is_unfolded(browser: Browser, plain: str) -> None:
-    with visit(browser, plain) as page:
+    with visit(browser, plain, width=A4, dark=True) as page:
         page.emulate_media(media="print")
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert sideways(page) <= 0
+        ink = page.evaluate("getComputedStyle(document.body).color")
+        assert ink == "rgb(27, 30, 35)"
         assert page.locator("details:not([open])").count() == 0
         assert page.locator("nav").is_hidden()
         page.evaluate("dispatchEvent(new Event('afterprint'))")
