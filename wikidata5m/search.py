@@ -140,13 +140,8 @@ class NameIndex:
             yield from self._sorted_range(whole, _after(whole), limit + len(found))
         elif match == "words":
             yield from self._with_all([self._beginning(word) for word in words])
-        elif any(len(word) >= LEAST_PIECE for word in words):
-            yield from self._with_all(
-                [
-                    self._holding(word) if len(word) >= LEAST_PIECE else self._beginning(word)
-                    for word in words
-                ]
-            )
+        elif len(words[0]) >= LEAST_PIECE:
+            yield from self._with_pieces(words)
 
     def _sorted_range(self, low: bytes, high: bytes, entities: int) -> Iterator[int]:
         """Names from `low` to `high` in the block's order, of at least `entities` entities."""
@@ -189,6 +184,21 @@ class NameIndex:
             inside_K[:] = False
             inside_K[group] = True
             places = places[inside_K[places]]
+        yield from places.tolist()
+
+    def _with_pieces(self, words: list[bytes]) -> Iterator[int]:
+        """The names that hold every word, the longest first, in the block's order.
+
+        One pass over all distinct words finds the longest; the others are sought in its names.
+        """
+        places = np.unique(self._holding(words[0]))
+        names = self.names.arrow().take(places)
+        for word in (each.decode() for each in words[1:]):
+            if len(word.encode()) >= LEAST_PIECE:
+                kept = pc.match_substring(names, word)
+            else:
+                kept = pc.or_(pc.starts_with(names, word), pc.match_substring(names, f" {word}"))
+            places, names = places[np.asarray(kept)], names.filter(kept)
         yield from places.tolist()
 
     def save(self, folder: Path) -> None:
