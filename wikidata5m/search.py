@@ -154,7 +154,7 @@ class NameIndex:
             best = np.sort(np.partition(places, few)[:few])
             yield from best.tolist()
             places = places[places > best[-1]]
-        yield from np.sort(places).tolist()
+        yield from _few_at_a_time(np.sort(places))
 
     def _beginning(self, word: bytes) -> Ints:
         """The names with a word that begins so, in no order."""
@@ -184,22 +184,25 @@ class NameIndex:
             inside_K[:] = False
             inside_K[group] = True
             places = places[inside_K[places]]
-        yield from places.tolist()
+        yield from _few_at_a_time(places)
 
     def _with_pieces(self, words: list[bytes]) -> Iterator[int]:
         """The names that hold every word, the longest first, in the block's order.
 
         One pass over all distinct words finds the longest; the others are sought in its names.
         """
-        places = np.unique(self._holding(words[0]))
-        names = self.names.arrow().take(places)
+        inside_K = np.zeros(len(self), dtype=np.bool_)
+        inside_K[self._holding(words[0])] = True
+        places = np.flatnonzero(inside_K)
+        # A word alone may be held by millions of names, whose bytes nobody needs then.
+        names = self.names.arrow().take(places if len(words) > 1 else places[:0])
         for word in (each.decode() for each in words[1:]):
             if len(word.encode()) >= LEAST_PIECE:
                 kept = pc.match_substring(names, word)
             else:
                 kept = pc.or_(pc.starts_with(names, word), pc.match_substring(names, f" {word}"))
             places, names = places[np.asarray(kept)], names.filter(kept)
-        yield from places.tolist()
+        yield from _few_at_a_time(places)
 
     def save(self, folder: Path) -> None:
         """Write the arrays into `folder`."""
@@ -298,6 +301,12 @@ def kept_names(key: str, entities: int, build: Callable[[], NameIndex]) -> NameI
     except Wikidata5MError as error:
         log(f"the index of names is not kept: {error}")
         return made[0] if made else build()
+
+
+def _few_at_a_time(places: npt.NDArray[np.integer]) -> Iterator[int]:
+    """Of millions of places a search looks at the first few."""
+    for start in range(0, len(places), 1024):
+        yield from places[start : start + 1024].tolist()
 
 
 def _after(beginning: bytes) -> bytes:
