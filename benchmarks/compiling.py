@@ -13,8 +13,6 @@ from functools import cache
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 import torch
-from torch._dynamo import config as dynamo
-from torch._dynamo.exc import BackendCompilerFailed
 
 from benchmarks.config import RunConfig
 from benchmarks.scorers import Scorer
@@ -64,15 +62,18 @@ class Compiler:
         """
         if not self.wanted:
             return function(*args, **kwargs)
+        # Takes two seconds to load, which those who never compile are spared.
+        from torch._dynamo import config, exc  # noqa: PLC0415
+
         if function not in self.compiled:
             # Every engine of a process, as in a search, brings its own settings and shapes.
-            dynamo.recompile_limit = 1 << 10
+            config.recompile_limit = 1 << 10
             self.compiled[function] = torch.compile(
                 function, dynamic=False, fullgraph=True, options=NEVER_STORE
             )
         try:
             found: R = self.compiled[function](*args, **kwargs)
-        except BackendCompilerFailed as error:
+        except exc.BackendCompilerFailed as error:
             self.wanted = False
             _tell("training", error, "or set train.compile=never")
             return function(*args, **kwargs)

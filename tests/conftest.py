@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,17 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WIKIDATA5M_PROGRESS", "off")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What fixtures of the session keep is theirs; they are made before any test's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WIKIDATA5M_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _no_cache_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What tests keep is theirs alone."""
-    monkeypatch.setenv("WIKIDATA5M_HOME", str(tmp_path / "wikidata5m-cache"))
+def _cache_of_the_test(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What a test keeps is its alone, whatever ran before it."""
+    monkeypatch.setenv("WIKIDATA5M_HOME", str(tmp_path_factory.mktemp("cache")))

@@ -30,8 +30,7 @@ _DAMAGE: Final[tuple[type[Exception], ...]] = (  # type: ignore[assignment]  # i
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
-    NotImplementedError,  # zipfile: an unknown compression
-    RuntimeError,  # zipfile: encrypted
+    RuntimeError,  # zipfile: encrypted, or compressed in a way that it does not know
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,14 +52,6 @@ class Ranker:
     def answer_text(self, text: str, relation: int, role: Role, top: int) -> list[Scored]:
         first = len(text) % self.entities
         return [Scored(first, 1.5), Scored((first + 1) % self.entities, 0.5)][:top]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Fixtures of the session make indexes before any test's own cache is set."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WIKIDATA5M_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,14 +31,6 @@ SHORT = KeplerConfig(
     mlm_text="descriptions",
     accumulate=1,
 )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Fixtures of the session tokenise before any test's own cache is set."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WIKIDATA5M_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import ujson
 from click.testing import CliRunner
 
@@ -21,11 +20,7 @@ def tokens(*words: str) -> str:
     return result.stdout
 
 
-def test_token_files_are_listed_and_cleared(
-    dataset: Dataset, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The tests of this folder share a cache; this one needs an empty one.
-    monkeypatch.setenv("WIKIDATA5M_HOME", str(tmp_path))
+def test_token_files_are_listed_and_cleared(dataset: Dataset, encoder: Path) -> None:
     assert len(tokens("--clear").splitlines()) == 3
     _, tokenizer = load_encoder(str(encoder))
     before = graph_texts(tokenizer, dataset, SHORT).entities
