@@ -1,4 +1,4 @@
-"""KEPLER as the explorer asks it. Imports benchmarks.answerer, kepler_ke.{predict,predictor}."""
+"""KEPLER as the explorer asks it. Imports benchmarks.answerer and kepler_ke.{predict,predictor}."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.answerer import PredictorAnswerer
 from kepler_ke.predict import TextPredictor
-from kepler_ke.predictor import choose_heads
+from kepler_ke.predictor import Heads
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.explorer.answerers import Role, Scored
 from wikidata5m.schema import Setting
@@ -27,9 +27,10 @@ class KeplerAnswerer:
         self, given: int, relation: int, role: Role, top: int, hidden_M3: Triplets
     ) -> list[Scored]:
         """See Answerer. Raises ConfigError where heads cannot be ranked without encoding each."""
+        self.texts.check(role)
         found = self.texts.judge
         entities = np.arange(len(found.texts.entities))
-        heads = choose_heads(found.model, len(entities), 1)
+        heads: Heads = "inverse" if found.model.config.inverse else "plain"
         predictor = found.predictor(self.texts.entities_ED, entities, heads)
         plain = PredictorAnswerer(self.name, self.setting, predictor, len(entities))
         return plain.answer(given, relation, role, top, hidden_M3)

@@ -13,8 +13,8 @@ from wikidata5m.errors import DatasetError
 if TYPE_CHECKING:
     from kepler_ke.export import Target
     from kepler_ke.init import Size
-    from kepler_ke.predict import Role
     from wikidata5m.dataset import Dataset
+    from wikidata5m.explorer.answerers import Role
     from wikidata5m.schema import Part, Setting
 
 _PATH = click.Path(path_type=Path)

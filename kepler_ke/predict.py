@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import torch
@@ -27,8 +27,8 @@ from kepler_ke.tokens import NONE, OneText
 from kepler_ke.world import device
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, Wikidata5MError
+from wikidata5m.explorer.answerers import Role
 
-Role = Literal["head", "tail"]
 VECTORS: Final = "vectors"
 """Below RUN: the vectors of all entities, made when they are first asked for."""
 BLOCK: Final = 1 << 16
@@ -71,20 +71,24 @@ class TextPredictor:
             entities_ED=load_embeddings(run / VECTORS).entities,
         )
 
-    def predict(self, text: str, relation: int, role: Role, top: int) -> list[tuple[int, float]]:
-        """The `top` entities that best complete (text, relation, ?), and their scores, best first.
-
-        With role "tail" the text is the tail, and heads are sought. Raises ConfigError on an empty
-        text and where this model cannot rank heads without encoding each.
-        """
+    def check(self, role: Role) -> None:
+        """Raise ConfigError where the other end could be ranked by encoding all entities alone."""
         config = self.judge.model.config
-        if not text.strip():
-            raise ConfigError("--text is empty; describe the entity, its name first")
         if role == "tail" and config.conditioned and not config.inverse:
             raise ConfigError(
                 f"{self.run}: this model conditions heads on relations, so seeking heads would "
                 "encode all entities anew; ask for tails, or train with --set inverse=true"
             )
+
+    def predict(self, text: str, relation: int, role: Role, top: int) -> list[tuple[int, float]]:
+        """The `top` entities that best complete (text, relation, ?), and their scores, best first.
+
+        With role "tail" the text is the tail, and heads are sought. Raises ConfigError on an empty
+        text, and as `check` does.
+        """
+        if not text.strip():
+            raise ConfigError("--text is empty; describe the entity, its name first")
+        self.check(role)
         # A text of more tokens than the encoder reads is cut, and no cause for a warning.
         ids = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         score_E = self._scores(ids, relation, role)

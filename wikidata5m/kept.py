@@ -39,7 +39,7 @@ def kept_folder(name: str, write: Callable[[Path], None]) -> Path:
                     write(temporary)
     except OSError as error:
         raise Wikidata5MError(
-            f"{folder}: cannot be written ({error.strerror}); name a folder with room by "
+            f"{folder}: cannot be written ({error.strerror or error}); name a folder with room by "
             "WIKIDATA5M_HOME"
         ) from error
     return folder

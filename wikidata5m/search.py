@@ -77,8 +77,9 @@ class Strings:
 
     def arrow(self) -> pa.LargeStringArray:
         """The same bytes as an Arrow array."""
-        buffers = (None, pa.py_buffer(self.start_K), pa.py_buffer(self.block))
-        return pa.LargeStringArray.from_buffers(len(self), *buffers[1:])
+        return pa.LargeStringArray.from_buffers(
+            len(self), pa.py_buffer(self.start_K), pa.py_buffer(self.block)
+        )
 
     @classmethod
     def of(cls, texts: pl.Series) -> Strings:
@@ -120,7 +121,7 @@ class NameIndex:
             return []
         found: dict[int, Match] = {}
         for match in MATCHES:
-            for place in self._places(match, text, limit - len(found), found):
+            for place in self._places(match, text, limit):
                 found.setdefault(int(self.entity_K[place]), match)
                 if len(found) >= limit:
                     break
@@ -128,16 +129,14 @@ class NameIndex:
                 break
         return [Hit(index=index, match=match) for index, match in found.items()]
 
-    def _places(
-        self, match: Match, text: str, limit: int, found: dict[int, Match]
-    ) -> Iterator[int]:
+    def _places(self, match: Match, text: str, limit: int) -> Iterator[int]:
         """Names that match, of the most connected entities first."""
         whole = text.encode()
         words = sorted({word.encode() for word in text.split()[:MOST_WORDS]}, key=len)[::-1]
         if match == "exact":
-            yield from self._sorted_range(whole, whole, limit + len(found))
+            yield from self._sorted_range(whole, whole, limit)
         elif match == "prefix":
-            yield from self._sorted_range(whole, _after(whole), limit + len(found))
+            yield from self._sorted_range(whole, _after(whole), limit)
         elif match == "words":
             yield from self._with_all([self._beginning(word) for word in words])
         elif len(words[0]) >= LEAST_PIECE:

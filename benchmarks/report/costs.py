@@ -5,17 +5,16 @@ Imports msgspec, benchmarks.{results,speed}, benchmarks.report and wikidata5m.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from benchmarks.report import charts
 from benchmarks.report.blocks import Block, Note, Part, Section, Table, Term
-from benchmarks.report.names import run_label
+from benchmarks.report.names import training_runs
 from benchmarks.results import Result
 from benchmarks.speed.run import Measured, Report
-from benchmarks.tables import distinct
 from wikidata5m.console import duration
 from wikidata5m.errors import InputError
 from wikidata5m.files import read_json
@@ -34,22 +33,18 @@ def load_speed(path: Path) -> Report:
 def costs_section(results: Sequence[Result], speed: Report | None) -> Section:
     """Of each run by its log; of each engine where it was timed."""
     blocks: list[Block] = []
-    # A run that was ranked on two parts was trained once.
-    runs = list({(r.run, r.model, r.seed, r.dataset.hash, r.train): r for r in results}.values())
-    if runs:
-        blocks.append(Part("Training runs", _runs(runs)))
+    if results:
+        blocks.append(Part("Training runs", _runs(training_runs(results))))
     if speed:
         blocks.append(Part(f"Engines on {speed.graph}", _engines(speed)))
     return Section("costs", "Speed and memory", blocks)
 
 
-def _runs(runs: Sequence[Result]) -> list[Block]:
-    names = distinct([run_label(run) for run in runs], runs)
-    named = dict(zip(names, runs, strict=True))
-    rows = [_row(name, run) for name, run in named.items()]
-    speeds = {name: run.train.triplets_per_second for name, run in named.items()}
+def _runs(runs: Mapping[str, Result]) -> list[Block]:
+    rows = [_row(name, run) for name, run in runs.items()]
+    speeds = {name: run.train.triplets_per_second for name, run in runs.items()}
     speeds = {name: speed for name, speed in speeds.items() if speed > 0}
-    gigabytes = {n: r.train.peak_bytes / 1e9 for n, r in named.items() if r.train.peak_bytes}
+    gigabytes = {n: r.train.peak_bytes / 1e9 for n, r in runs.items() if r.train.peak_bytes}
     table = Table(
         caption="What training took",
         header=["run", "epochs", "time", "triplets/s", "memory", "ranked on"],

@@ -30,6 +30,13 @@ def run_label(result: Result) -> str:
     return f"{result.model}, seed {result.seed} ({result.dataset.name}, {result.setting})"
 
 
+def training_runs(results: Iterable[Result]) -> dict[str, Result]:
+    """One result of each training run, by its name: one ranked on two parts was trained once."""
+    runs = {(r.run, r.model, r.seed, r.dataset.hash, r.train): r for r in results}.values()
+    names = distinct([run_label(run) for run in runs], list(runs))
+    return dict(zip(names, runs, strict=True))
+
+
 class Datasets:
     """The datasets of results: the one given, or where a run says, if it is still the same."""
 

@@ -32,7 +32,7 @@ def html_page(title: str, sections: Sequence[Section], *, files: Sequence[str]) 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"shown": shown, "is_number": _is_number}
+    environment.filters["shown"] = shown
     style, script = ((HERE / name).read_text("utf-8") for name in ("page.css", "page.js"))
     return environment.get_template("page.html").render(
         title=title,
@@ -55,10 +55,6 @@ def shown(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.4f}" if abs(value) < 100 else f"{value:,.1f}"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _hash(script: str) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from benchmarks.formats import cells, header
 from benchmarks.report import charts
 from benchmarks.report.blocks import Block, Fold, Note, Part, Section, Table, Term
-from benchmarks.report.names import Datasets, run_label
-from benchmarks.results import Result
-from benchmarks.tables import ResultTable, distinct, group_results, result_tables
+from benchmarks.report.names import Datasets, training_runs
+from benchmarks.results import CurvePoint, Result
+from benchmarks.tables import ResultTable, group_results, result_tables
 
 RELATIONS_SHOWN = 20
 
@@ -58,13 +58,10 @@ def groups_section(results: Sequence[Result], datasets: Datasets) -> Section:
 def curves_section(results: Sequence[Result]) -> Section:
     """Validation MRR and loss by epoch; runs on one split together."""
     blocks: list[Block] = []
-    by_split: dict[tuple[str, str], list[Result]] = {}
-    # A run that was ranked on two parts has one curve.
-    for result in {(r.run, r.model, r.seed, r.dataset.hash, r.train): r for r in results}.values():
-        by_split.setdefault((result.dataset.hash, result.setting), []).append(result)
-    for number, runs in enumerate(by_split.values(), start=1):
-        names = distinct([run_label(run) for run in runs], runs)
-        curves = dict(zip(names, (run.train.curve for run in runs), strict=True))
+    by_split: dict[tuple[str, str], dict[str, tuple[CurvePoint, ...]]] = {}
+    for name, run in training_runs(results).items():
+        by_split.setdefault((run.dataset.hash, run.setting), {})[name] = run.train.curve
+    for number, curves in enumerate(by_split.values(), start=1):
         valid = {
             name: [(p.epoch, p.valid_mrr) for p in points if p.valid_mrr is not None]
             for name, points in curves.items()

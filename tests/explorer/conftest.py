@@ -131,10 +131,6 @@ def pages(library: Library) -> TestClient:
     return client(library)
 
 
-def named(policy: Policy, **changes: object) -> Policy:
-    return replace(policy, **changes)  # type: ignore[arg-type]
-
-
 def home_of(folder: Path) -> list[str]:
     """What the cache folder keeps, hidden files apart."""
     return sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))

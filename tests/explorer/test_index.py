@@ -83,6 +83,18 @@ def test_pages_of_facts_hold_each_once(library: Library) -> None:
         assert library.facts(busiest, direction, 10**9, None) == pages[-1]
 
 
+def test_a_neighbourhood_shows_the_best_connected_of_each_relation(library: Library) -> None:
+    busiest = library.best_connected()[0]
+    degree_E = library.dataset.degrees
+    shown = library.neighbours(busiest, "in", 3)
+    ends = [row for row in library.dataset.facts(busiest.index).tolist() if row[2] == busiest.index]
+    for relation in {row[1] for row in ends}:
+        others = [int(degree_E[row[0]]) for row in ends if row[1] == relation]
+        mine = [int(degree_E[f.other.index]) for f in shown if f.relation.index == relation]
+        assert sorted(mine) == sorted(others)[len(others) - len(mine) :]
+    assert len(shown) == 3
+
+
 def test_the_index_is_made_once_and_anew_after_a_kill(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,3 +160,5 @@ def test_a_dataset_without_texts_names_or_splits_is_shown(tmp_path: Path) -> Non
     for address in ("/", "/search?q=a", "/entity?id=a", "/ask?entity=A&relation=r"):
         assert browser.get(address).status_code == 200
     assert "has no description" in browser.get("/entity?id=b").text
+    odd = browser.get("/ask", params={"entity": " \u00a0c", "relation": "r"})
+    assert "Which one" not in odd.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,6 +10,8 @@ import pytest
 import ujson
 from click.testing import CliRunner
 
+from kepler_ke.train import train
+from tests.kepler_ke.conftest import SHORT
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, DatasetError
@@ -64,6 +67,21 @@ def test_kepler_answers_for_an_entity_as_for_its_text(library: Library, kepler: 
     by_text = library.ask_text(model, library.text(given.index), relation, "head", top=10)
     for one, other in zip(by_entity.listed, by_text.listed, strict=True):
         assert one.score == pytest.approx(other.score, abs=1e-4)
+
+
+def test_heads_that_only_encoding_all_would_rank_are_refused_alike(
+    library: Library, kepler: Path, tmp_path: Path
+) -> None:
+    conditioned = replace(SHORT, epochs=1, conditioned=True)
+    train(library.dataset, str(kepler.parent / "encoder"), tmp_path / "run", conditioned)
+    (model,) = load_answerers([("kepler", tmp_path / "run")], library.dataset).values()
+    assert isinstance(model, TextAnswerer)
+    given, relation = library.find("Q1005"), library.relation("P19")
+    assert library.ask(model, given, relation, "head", top=3, hide_known=False).listed
+    with pytest.raises(ConfigError, match="ask for tails"):
+        library.ask(model, given, relation, "tail", top=3, hide_known=False)
+    with pytest.raises(ConfigError, match="ask for tails"):
+        library.ask_text(model, "A town.", relation, "tail", top=3)
 
 
 def test_a_run_of_another_dataset_or_named_twice_is_refused(

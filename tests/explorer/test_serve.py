@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,10 +65,11 @@ def test_the_index_alone_can_be_made(
     assert list(tmp_path.glob("explore-*"))
 
 
-@pytest.fixture
-def server(dataset: Dataset) -> Iterator[tuple[subprocess.Popen[str], str]]:
+@contextmanager
+def serving(dataset: Dataset, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command in a process of its own, and its address."""
     command = [sys.executable, "-m", "wikidata5m", "explore", str(dataset.path), "--port", "0"]
+    command += options
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
         assert process.stderr is not None
         told = ""
@@ -80,10 +82,26 @@ def server(dataset: Dataset) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.kill()
 
 
-def test_many_requests_and_broken_ones_leave_it_standing(
-    server: tuple[subprocess.Popen[str], str],
+@pytest.mark.parametrize("token", ["new", "a+secret/with&signs=#"])
+def test_a_token_is_asked_for_and_stands_in_the_printed_address(
+    dataset: Dataset, token: str
 ) -> None:
-    process, address = server
+    with serving(dataset, "--token", token) as (_, address):
+        bare = address.partition("?")[0]
+        assert urllib3.request("GET", bare, redirect=False).status == 401
+        assert urllib3.request("GET", f"{bare}?token=wrong", redirect=False).status == 401
+        entered = urllib3.request("GET", address, redirect=False)
+        assert entered.status == 303
+        cookie = entered.headers["set-cookie"].partition(";")[0]
+        assert urllib3.request("GET", bare, headers={"cookie": cookie}).status == 200
+
+
+def test_many_requests_and_broken_ones_leave_it_standing(dataset: Dataset) -> None:
+    with serving(dataset) as (process, address):
+        _trouble(process, address)
+
+
+def _trouble(process: subprocess.Popen[str], address: str) -> None:
     host, port = urllib3.util.parse_url(address).host, urllib3.util.parse_url(address).port
     assert host == "127.0.0.1"
     assert port is not None

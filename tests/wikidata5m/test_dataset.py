@@ -206,6 +206,16 @@ def test_names_are_cleaned_alike_in_bulk_and_alone(name: str) -> None:
     assert index.names[0].decode() == alone if alone else len(index) == 0
 
 
+def test_an_entity_with_very_many_names_alike_hides_no_other() -> None:
+    index = build_names(
+        pl.Series(["ada", "ada"]),
+        pl.Series([[f"ada {i}" for i in range(200)], ["ada x"]]),
+        np.array([9, 1], dtype=np.int64),
+    )
+    found = [(hit.index, hit.match) for hit in index.search("ad", 2)]
+    assert found == [(0, "prefix"), (1, "prefix")]
+
+
 def test_an_index_made_in_small_blocks_finds_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

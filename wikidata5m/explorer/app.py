@@ -135,7 +135,8 @@ class Explorer:
         arguments = request.query_params
         form = _Form(arguments, list(self.models))
         values: dict[str, Any] = {"form": form, "given": None, "answers": None, "choices": []}
-        wanted = arguments.get("entity", "").strip()[:LONGEST_QUERY]
+        # As it is: an id may be long, or begin with a space.
+        wanted = arguments.get("entity", "")
         if wanted and form.relation and form.model:
             relation = self.library.relation(form.relation)
             given, values["choices"] = self._one_entity(wanted)
@@ -176,7 +177,7 @@ class Explorer:
             return self.library.find(wanted), []
         except NotFoundError:
             hits = self.library.search(wanted, 10)
-        exact = [h for h in hits if wanted.casefold() in (h.label.casefold(), h.also.casefold())]
+        exact = [hit for hit in hits if hit.exact]
         return (exact[0], []) if len(exact) == 1 else (None, hits)
 
     @contextmanager

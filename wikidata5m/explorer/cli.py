@@ -70,6 +70,6 @@ def explore(
         return
     from wikidata5m.explorer.serve import Address, explore
 
-    address = Address(host=host, port=port, token=token)
+    address = Address.of(host, port, token)
     runs = [*(("embeddings", run) for run in embeddings), *(("kepler", run) for run in kepler)]
     explore(folder, runs, address, show=show)

@@ -127,7 +127,10 @@ class Guard:
 def _is_small(headers: Headers) -> bool:
     """Whether the body has a length, and a small one."""
     length = headers.get("content-length", "")
-    return length.isascii() and length.isdigit() and int(length[:9]) <= LARGEST_BODY
+    # So many digits at most, since one may begin with any number of zeros.
+    return (
+        length.isascii() and length.isdigit() and len(length) <= 9 and int(length) <= LARGEST_BODY
+    )
 
 
 def _host_name(host: str) -> str:

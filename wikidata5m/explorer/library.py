@@ -17,6 +17,7 @@ from wikidata5m.errors import Wikidata5MError
 from wikidata5m.explorer.answerers import Answerer, Role, Scored, TextAnswerer
 from wikidata5m.explorer.index import Direction, Index, Rows, open_index
 from wikidata5m.schema import Setting
+from wikidata5m.search import clean
 
 PAGE: Final = 25
 """Facts on a page."""
@@ -48,6 +49,8 @@ class Hit(Named):
 
     also: str
     """The alias that was found where the label does not hold the words; may be empty."""
+    exact: bool
+    """Whether the words are its id or a whole name of its."""
     types: tuple[str, ...]
     facts: int
 
@@ -132,9 +135,11 @@ class Library:
         by_id = self._index.find(wanted)
         if by_id is None:
             by_id = self._index.find(wanted.upper())
-        found = [] if by_id is None else [by_id]
-        found += [hit.index for hit in self.dataset.search(wanted, limit) if hit.index != by_id]
-        return [self._hit(index, wanted) for index in found[:limit]]
+        found = {} if by_id is None else {by_id: True}
+        for hit in self.dataset.search(wanted, limit):
+            found.setdefault(hit.index, hit.match == "exact")
+        hits = [self._hit(index, wanted, exact=exact) for index, exact in found.items()]
+        return hits[:limit]
 
     def find(self, entity: str) -> Named:
         """The entity of this id. Raises NotFoundError."""
@@ -171,7 +176,7 @@ class Library:
 
     def best_connected(self) -> list[Hit]:
         """Where a reader may start."""
-        return [self._hit(index, "") for index in self._index.best]
+        return [self._hit(index, "", exact=False) for index in self._index.best]
 
     # Facts
 
@@ -299,19 +304,18 @@ class Library:
             for place, (head, relation, tail) in enumerate(self.triplets(rows_M).tolist())
         )
 
-    def _hit(self, index: int, query: str) -> Hit:
+    def _hit(self, index: int, query: str, *, exact: bool) -> Hit:
         row = self._index.record(index)
         label = _label(row["entity"], row["label"])
-        words = query.casefold().split()
-        also = ""
-        if not all(word in label.casefold() for word in words):
-            fitting = (a for a in row["aliases"] if all(word in a.casefold() for word in words))
-            also = next(fitting, "")
+        words = clean(query).split()
+        holding = (n for n in (label, *row["aliases"]) if all(word in clean(n) for word in words))
+        also = next(holding, label)
         return Hit(
             index=index,
             id=row["entity"],
             label=label,
-            also=also,
+            also="" if also == label else also,
+            exact=exact,
             types=self._types(row["types"]),
             facts=int(self._index.degree(index)),
         )

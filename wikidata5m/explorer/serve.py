@@ -11,10 +11,11 @@ import contextlib
 import ipaddress
 import secrets
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlencode
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -35,40 +36,40 @@ AT_ONCE: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where to listen."""
+    """Where to listen, and the secret that readers must know."""
 
     host: str
     port: int
     token: str
+    numeric: tuple[str, ...]
+    """The IP addresses that the host means, found once: what is checked is what is bound."""
 
-    def __post_init__(self) -> None:
-        """Refuse to be reached from elsewhere without a token."""
-        if self.token and self.token != NEW and len(self.token) < LEAST_TOKEN:
+    @classmethod
+    def of(cls, host: str, port: int, token: str) -> Address:
+        """Raises ConfigError for a host without address, or in reach of others without a token."""
+        if token and token != NEW and len(token) < LEAST_TOKEN:
             raise ConfigError(
                 f"--token: at least {LEAST_TOKEN} characters, or it is soon guessed; "
                 f"`--token {NEW}` makes one"
             )
-        if not self.token and not all(
-            ipaddress.ip_address(a).is_loopback for a in self.addresses()
-        ):
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            raise ConfigError(f"--host {host}: no address of this machine") from None
+        # An IPv6 address may carry its network interface behind a %.
+        numeric = tuple(str(each[4][0]).partition("%")[0] for each in found)
+        if not token and not all(ipaddress.ip_address(each).is_loopback for each in numeric):
             raise ConfigError(
-                f"--host {self.host} can be reached from other machines, so a token is needed: "
+                f"--host {host} can be reached from other machines, so a token is needed: "
                 f"pass `--token {NEW}`, which makes one, or a secret in WIKIDATA5M_TOKEN; or leave "
                 "--host out"
             )
-
-    def addresses(self) -> list[str]:
-        """The IP addresses that the host means. Raises ConfigError when it means none."""
-        try:
-            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            raise ConfigError(f"--host {self.host}: no address of this machine") from None
-        # An IPv6 address may carry its network interface behind a %.
-        return [str(each[4][0]).partition("%")[0] for each in found]
+        token = secrets.token_urlsafe(24) if token == NEW else token
+        return cls(host=host, port=port, token=token, numeric=numeric)
 
     def bind(self) -> socket.socket:
         """A socket that listens. Raises ConfigError when the port is taken."""
-        first = self.addresses()[0]
+        first = self.numeric[0]
         family = socket.AF_INET6 if ":" in first else socket.AF_INET
         try:
             listening = socket.create_server((first, self.port), family=family)
@@ -93,10 +94,9 @@ def explore(
     dataset = Dataset(folder)
     library = Library(dataset)
     models = load_answerers(runs, dataset)
-    token = secrets.token_urlsafe(24) if address.token == NEW else address.token
     with address.bind() as listening:
-        policy = policy_for(address.host, address.addresses(), socket.gethostname(), token)
-        told = _url(address.host, listening.getsockname()[1], token)
+        policy = policy_for(address.host, address.numeric, socket.gethostname(), address.token)
+        told = _url(address.host, listening.getsockname()[1], address.token)
         log(f"{library.name}: {dataset.num_entities:,} entities, at {told} (Ctrl-C ends)")
         if show:
             import webbrowser  # noqa: PLC0415 - looks for browsers when imported
@@ -117,19 +117,12 @@ def _serve(app: ASGIApp, listening: socket.socket) -> None:
         lifespan="off",
         ws="none",
     )
-    with _quiet_end():
+    with contextlib.suppress(KeyboardInterrupt):  # how a reader ends it, and no failure
         uvicorn.Server(config).run(sockets=[listening])
-
-
-@contextlib.contextmanager
-def _quiet_end() -> Iterator[None]:
-    """Ctrl-C is how a reader ends it, and no failure."""
-    with contextlib.suppress(KeyboardInterrupt):
-        yield
 
 
 def _url(host: str, port: int, token: str) -> str:
     """What to open: a host that means every address of the machine is called by its name."""
     name = socket.gethostname() if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared
     name = f"[{name}]" if ":" in name else name
-    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    return f"http://{name}:{port}/" + (f"?{urlencode({'token': token})}" if token else "")
