@@ -58,6 +58,11 @@ def estimate_mean_ranks(
     """
     always = np.unique(triplets_N3[:, [0, 2]]).astype(np.int64)
     others = np.setdiff1d(np.arange(num_entities), always)
+    if len(others) <= GROUPS:
+        raise ConfigError(
+            f"--candidates: {len(others)} entities lie outside these triplets, too few to sample; "
+            "leave it out, which ranks among all"
+        )
     if not GROUPS <= candidates < len(others):
         raise ConfigError(
             f"{candidates} sampled candidates: must be at least {GROUPS}, and fewer than the "

@@ -96,7 +96,8 @@ def init(
         {"encoder": str(out), "size": size, "tokens": len(tokenizer), "texts": len(texts)},
         as_json=as_json,
         text=f"{out}: {size} encoder, {len(tokenizer):,} tokens from {len(texts):,} texts\n"
-        f"next: wikidata5m kepler train {dataset} --encoder {out} --out RUN",
+        f"next: wikidata5m kepler train {dataset} --setting {setting} --encoder {out} "
+        "--preset demo --out RUN",
     )
 
 

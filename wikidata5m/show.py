@@ -44,7 +44,7 @@ def render(result: dict[str, Any]) -> str:
             result["text"],
             f"{result['facts']:,} facts, {len(facts):,} listed:",
             table(["head", "relation", "tail"], facts),
-            *([f"Others of this name: {others}. Name one by its id."] if others else []),
+            *([f"Others that match: {others}. Name one by its id."] if others else []),
         ]
     )
 

@@ -148,6 +148,16 @@ def test_where_ranking_among_all_costs_less_that_is_said(
     assert ("leave --candidates out" in capsys.readouterr().err) == dearer
 
 
+def test_triplets_that_leave_nothing_to_sample_are_told_so() -> None:
+    graph = _Graph()
+    end_N = np.arange(395)
+    triplets = np.stack([end_N, 0 * end_N, end_N], axis=1)
+    with pytest.raises(ConfigError, match=r"5 entities lie outside.*too few to sample"):
+        estimate_mean_ranks(
+            graph.predictor, triplets, graph.known, 400, candidates=20, population=395, seed=0
+        )
+
+
 def test_more_candidates_than_there_are_is_an_error() -> None:
     graph = _Graph()
     for wrong in (5, 399):

@@ -47,6 +47,14 @@ def test_init_train_evaluate_encode_and_table(dataset: Dataset, tmp_path: Path) 
     assert "inductive test" in table.stdout
 
 
+def test_what_init_names_next_can_be_run(dataset: Dataset, tmp_path: Path) -> None:
+    made = _call("init", dataset.path, "--out", tmp_path / "encoder", "--vocab", 500)
+    told = made.stdout.partition("next: wikidata5m kepler ")[2].split()
+    told[told.index("RUN")] = str(tmp_path / "run")
+    trained = _call(*told, *FAST)
+    assert trained.exit_code == 0, trained.output
+
+
 def test_a_filled_output_folder_is_refused_before_anything_is_done(
     dataset: Dataset, encoder: Path, run: Path
 ) -> None:

@@ -92,7 +92,7 @@ def test_an_entity_is_shown_by_name_with_its_parts(dataset: Dataset) -> None:
             ends = dataset.triplets(setting, part)[:, [0, 2]]
             assert counts.get(part, 0) == int((ends == index).any(axis=1).sum())
     text = run(main, ["show", folder, "land 1"]).stdout
-    assert "Others of this name: Land 1" in text
+    assert "Others that match: Land 1" in text
     assert "Triplets of the transductive split: " in text
     missing = run(main, ["show", folder, "zzz"])
     assert missing.exit_code == 1
