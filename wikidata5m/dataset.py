@@ -17,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from wikidata5m import schema
-from wikidata5m.errors import DatasetError
+from wikidata5m.errors import DatasetError, unreadable
 from wikidata5m.manifest import Manifest, load_manifest
 from wikidata5m.schema import PARTS, Part, Setting, Support
 from wikidata5m.search import Hit, NameIndex, build_names, kept_names
@@ -372,7 +372,4 @@ class Dataset:
         try:
             return query.collect()
         except (OSError, pl.exceptions.PolarsError) as error:
-            raise DatasetError(
-                f"{self.path / name}: cannot be read ({str(error).splitlines()[0]}); "
-                "run `wikidata5m verify` and build the dataset again"
-            ) from None
+            raise unreadable(self.path / name, error) from None

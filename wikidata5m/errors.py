@@ -23,6 +23,7 @@ __all__ = [
     "MissingExtraError",
     "OutputExistsError",
     "Wikidata5MError",
+    "unreadable",
 ]
 
 
@@ -56,6 +57,14 @@ class OutputExistsError(Wikidata5MError):
 
 class DatasetError(Wikidata5MError):
     """A dataset folder is incomplete, was changed after it was written, or breaks an invariant."""
+
+
+def unreadable(path: Path, error: Exception) -> DatasetError:
+    """The error for a file of a dataset that a library cannot read."""
+    problem = str(error).partition("\n")[0]
+    return DatasetError(
+        f"{path}: cannot be read ({problem}); run `wikidata5m verify` and build the dataset again"
+    )
 
 
 class ConfigError(Wikidata5MError):

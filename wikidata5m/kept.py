@@ -1,60 +1,101 @@
-"""Folders that can be made again, kept in the user's cache folder. Imports errors and files."""
+"""Folders that can be made again, kept in the user's cache folder. Imports console, errors, files.
+
+Whoever fills one writes through `save_arrays`, or within `writing`: so a full disk is told apart
+from a dataset that cannot be read.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from wikidata5m.console import log
 from wikidata5m.errors import Wikidata5MError
-from wikidata5m.files import atomic_path, cache_home
+from wikidata5m.files import cache_home
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-def kept_folder(name: str, write: Callable[[Path], None]) -> Path:
-    """The folder kept under `name`; where there is none, `write` is given an empty one to fill.
+class KeptError(Wikidata5MError):
+    """A kept folder cannot be written, or what it holds cannot be read."""
+
+
+def kept_folder(name: str, fill: Callable[[Path], None]) -> Path:
+    """The folder kept under `name`; where there is none, `fill` is given an empty one.
 
     It appears whole or not at all: after a kill it is made anew, and what the killed process left
-    is deleted. Of several processes one writes and the others wait. Raises Wikidata5MError when
-    the cache folder cannot be written.
+    is deleted. Of several processes one fills it and the others wait. Raises KeptError when the
+    cache folder cannot be written, and whatever `fill` raises.
     """
     folder = cache_home() / name
-    if folder.is_dir():
-        return folder
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with (folder.parent / f".{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    if not folder.is_dir():
+        with _lock(folder):
             if not folder.is_dir():
-                for leftover in folder.parent.glob(f".{name}.*.tmp"):
-                    shutil.rmtree(leftover)
-                with atomic_path(folder) as temporary:
-                    temporary.mkdir()
-                    write(temporary)
-    except OSError as error:
-        raise Wikidata5MError(
-            f"{folder}: cannot be written ({error.strerror or error}); name a folder with room by "
-            "WIKIDATA5M_HOME"
-        ) from error
+                _make(folder, fill)
     return folder
 
 
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Within it an OSError is one of writing `folder`. Raises KeptError that names the fix."""
+    try:
+        yield
+    except OSError as error:
+        raise KeptError(
+            f"{folder}: cannot be written ({error.strerror or error}); name a folder with room by "
+            "WIKIDATA5M_HOME"
+        ) from error
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Held by one process at a time; the system lets go of it when that one ends, however."""
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = folder.with_name(f".{folder.name}.lock").open("w")
+    with lock:
+        with writing(folder):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log(f"{folder}: another process makes it; waiting for that one")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Only whoever holds the lock may: the temporary folder is the same for all."""
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    try:
+        with writing(folder):
+            if temporary.exists():
+                shutil.rmtree(temporary)
+            temporary.mkdir()
+        fill(temporary)
+        with writing(folder):
+            temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def save_arrays(folder: Path, arrays: Arrays) -> None:
-    """One file per array."""
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
+    """One file per array. Raises KeptError when one cannot be written."""
+    with writing(folder):
+        for name, array in arrays.items():
+            np.save(folder / f"{name}.npy", array)
 
 
 def map_array(folder: Path, name: str) -> npt.NDArray[Any]:
     """An array as `save_arrays` wrote it, memory-mapped: only what is looked at is read.
 
-    Raises Wikidata5MError when it is not there or damaged.
+    Raises KeptError when it is not there or damaged.
     """
     path = folder / f"{name}.npy"
     try:
@@ -65,10 +106,10 @@ def map_array(folder: Path, name: str) -> npt.NDArray[Any]:
     return mapped.view(np.ndarray)
 
 
-def damaged(folder: Path, error: Exception) -> Wikidata5MError:
+def damaged(folder: Path, error: Exception) -> KeptError:
     """The error for a kept folder that cannot be read."""
-    problem = str(error).splitlines()[0]
-    return Wikidata5MError(f"{folder}: damaged ({problem}); delete it, and it is made again")
+    problem = str(error).partition("\n")[0]
+    return KeptError(f"{folder}: damaged ({problem}); delete it, and it is made again")
 
 
 def _read_array(path: Path) -> npt.NDArray[Any]:

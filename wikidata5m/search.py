@@ -1,6 +1,6 @@
 """Find entities by name among all labels and aliases, the most connected first.
 
-Imports console, files and kept. The names stand end to end in one block of bytes, entity by entity
+Imports console and kept. The names stand end to end in one block of bytes, entity by entity
 from the most to the least connected, so that of any names found the first ones are the best. Other
 arrays hold the names in alphabetical order, for whole names and beginnings, and the distinct words
 in alphabetical order with the names that each occurs in: words of one beginning are neighbours, and
@@ -27,8 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wikidata5m.console import log, progress
-from wikidata5m.errors import Wikidata5MError
-from wikidata5m.kept import kept_folder, map_array, save_arrays
+from wikidata5m.kept import KeptError, kept_folder, map_array, save_arrays
 
 Match = Literal["exact", "prefix", "words", "pieces"]
 """Best first: a whole name, its beginning, all words (or their beginnings), pieces of words."""
@@ -286,7 +285,10 @@ def _occurrences(names: list[pl.Series]) -> tuple[Strings, Longs, Ints]:
 
 
 def kept_names(key: str, entities: int, build: Callable[[], NameIndex]) -> NameIndex:
-    """The index kept under `key`, or else a new one; of few entities it is not kept."""
+    """The index kept under `key`, or else a new one; of few entities it is not kept.
+
+    Where the cache folder cannot be written or read, the index is made in memory.
+    """
     if entities < KEEP_FROM:
         return build()
     made: list[NameIndex] = []
@@ -297,7 +299,7 @@ def kept_names(key: str, entities: int, build: Callable[[], NameIndex]) -> NameI
 
     try:
         return NameIndex.open(kept_folder(f"names-{FORMAT}-{key}", write))
-    except Wikidata5MError as error:
+    except KeptError as error:
         log(f"the index of names is not kept: {error}")
         return made[0] if made else build()
 

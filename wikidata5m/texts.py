@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wikidata5m import schema
-from wikidata5m.errors import DatasetError
+from wikidata5m.errors import DatasetError, unreadable
 
 KEPT: Final = 16
 """How many row groups stay in memory: enough for a reader that goes up the indices."""
@@ -98,10 +98,7 @@ def _open(shard: Path, metadata: pq.FileMetaData | None = None) -> pq.ParquetFil
     try:
         file = pq.ParquetFile(shard, metadata=metadata)
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(
-            f"{shard}: cannot be read ({str(error).splitlines()[0]}); "
-            "run `wikidata5m verify` and build the dataset again"
-        ) from None
+        raise unreadable(shard, error) from None
     if file.schema_arrow.names != schema.DESCRIPTION_SCHEMA.names:
         raise DatasetError(f"{shard}: holds no descriptions; run `wikidata5m verify`")
     return file

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,11 @@ from tests.explorer.conftest import HOSTILE, client, home_of
 from wikidata5m import kept
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import Wikidata5MError
+from wikidata5m.errors import DatasetError
 from wikidata5m.explorer import index as of_index
 from wikidata5m.explorer.index import open_index
 from wikidata5m.explorer.library import PAGE, Library, NotFoundError
+from wikidata5m.kept import KeptError
 
 
 def test_facts_and_parts_are_those_of_a_plain_reading(dataset: Dataset) -> None:
@@ -111,23 +114,55 @@ def test_the_index_is_made_once_and_anew_after_a_kill(
     assert home_of(tmp_path / "home") == []
     # What a process leaves that had no time to clean up.
     name = f"explore-{of_index.FORMAT}-{dataset.manifest.dataset_hash}"
-    (tmp_path / "home" / f".{name}.0123456789ab.tmp").mkdir()
+    (tmp_path / "home" / f".{name}.tmp").mkdir()
     monkeypatch.setattr(of_index, "_write_parts", whole)
     first = open_index(dataset)
     assert home_of(tmp_path / "home") == [name]
-    assert not list((tmp_path / "home").glob("*.tmp"))
     assert not list((tmp_path / "home").glob(".*.tmp"))
     monkeypatch.setattr(of_index, "_write", killed)
     assert np.array_equal(open_index(dataset).triplets_N3, first.triplets_N3)
 
 
-def test_a_cache_that_cannot_be_written_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: Dataset
+def test_without_a_cache_the_index_is_whole_and_leaves_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dataset: Dataset,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "file").write_text("no folder")
+    (tmp_path / "passing").mkdir()
+    kept_index = open_index(dataset)
     monkeypatch.setenv("WIKIDATA5M_HOME", str(tmp_path / "file"))
-    with pytest.raises(Wikidata5MError, match="WIKIDATA5M_HOME"):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "passing"))
+    index = open_index(dataset)
+    assert "WIKIDATA5M_HOME" in capsys.readouterr().err
+    assert list((tmp_path / "passing").iterdir()) == []
+    assert np.array_equal(index.triplets_N3, kept_index.triplets_N3)
+    for entity in range(dataset.num_entities):
+        assert index.find(dataset.entity_ids[entity]) == entity
+
+
+def test_a_disk_that_is_full_everywhere_is_told(
+    monkeypatch: pytest.MonkeyPatch, dataset: Dataset
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(KeptError, match="No space left"):
         open_index(dataset)
+
+
+def test_a_dataset_that_cannot_be_read_is_not_blamed_on_the_cache(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "small", countries=4)
+    assert len(dataset.entity_ids)
+    for content in (b"", b"PAR1 no Parquet PAR1"):
+        (dataset.path / "entities.parquet").write_bytes(content)
+        with pytest.raises(DatasetError, match=r"entities\.parquet.*verify"):
+            of_index._write_entities(dataset, tmp_path)
+    (dataset.path / "entities.parquet").unlink()
+    with pytest.raises(DatasetError, match=r"entities\.parquet.*verify"):
+        of_index._write_entities(dataset, tmp_path)
 
 
 def test_an_empty_array_is_kept_too(tmp_path: Path) -> None:
@@ -147,7 +182,7 @@ def test_a_damaged_index_is_told_with_the_fix(
     path.unlink() if kind == "gone" else path.write_bytes(
         whole[: len(whole) // 3 * (kind == "cut")]
     )
-    with pytest.raises(Wikidata5MError, match="delete it, and it is made again"):
+    with pytest.raises(KeptError, match="delete it, and it is made again"):
         open_index(dataset)
 
 

@@ -1,6 +1,6 @@
 """The index behind the pages: facts by either end, entities by id; memory-mapped, made once.
 
-Imports console, dataset, kept, schema and splits.
+Imports console, dataset, errors, files, kept, schema and splits.
 
     triplets.npy           (N, 3) sorted by head, relation, tail
     out.npy, in.npy        (E + 1,) where an entity's facts begin, as head in `triplets`, as tail in
@@ -17,7 +17,8 @@ Legend: E entities, R relations, N triplets, M some of them.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -28,10 +29,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wikidata5m import schema
-from wikidata5m.console import by_stages
+from wikidata5m.console import by_stages, log
 from wikidata5m.dataset import Dataset, Triplets
-from wikidata5m.errors import DatasetError
-from wikidata5m.kept import damaged, kept_folder, map_array, save_arrays
+from wikidata5m.errors import DatasetError, unreadable
+from wikidata5m.files import cache_home
+from wikidata5m.kept import KeptError, damaged, kept_folder, map_array, save_arrays, writing
 from wikidata5m.schema import PARTS, Part, Setting, Support
 from wikidata5m.splits import triplet_keys
 
@@ -124,10 +126,24 @@ class Index:
 
 
 def open_index(dataset: Dataset) -> Index:
-    """The index of a dataset, made where there is none. Raises Wikidata5MError without room."""
+    """The index of a dataset, made where there is none.
+
+    Where the cache folder cannot be written it goes when the program ends. Raises KeptError when
+    it is damaged, or has no room in the system's temporary folder either.
+    """
     name = f"explore-{FORMAT}-{dataset.manifest.dataset_hash}"
-    folder = kept_folder(name, partial(_write, dataset))
-    return Index(folder, dataset.num_relations, dataset.settings)
+    try:
+        folder = kept_folder(name, partial(_write, dataset))
+    except KeptError as error:
+        log(f"the index of facts is not kept: {error}")
+    else:
+        return Index(folder, dataset.num_relations, dataset.settings)
+    with writing(cache_home()):
+        passing = tempfile.TemporaryDirectory(prefix="wikidata5m-")
+    with passing as folder_name:
+        _write(dataset, Path(folder_name))
+        # What is mapped stays, though its name goes.
+        return Index(Path(folder_name), dataset.num_relations, dataset.settings)
 
 
 def _write(dataset: Dataset, folder: Path) -> None:
@@ -150,10 +166,22 @@ def _write(dataset: Dataset, folder: Path) -> None:
 def _write_entities(dataset: Dataset, folder: Path) -> None:
     by_id_E = dataset.entity_ids.arg_sort().to_numpy().astype(np.int32)
     save_arrays(folder, {"by_id": by_id_E})
-    file = pq.ParquetFile(dataset.path / schema.ENTITIES)
-    with pa.ipc.new_file(str(folder / "entities.arrow"), file.schema_arrow) as writer:
-        for batch in file.iter_batches(batch_size=1 << 16):
+    batches = _entity_batches(dataset.path / schema.ENTITIES)
+    with (
+        writing(folder),
+        pa.ipc.new_file(str(folder / "entities.arrow"), schema.ENTITY_SCHEMA) as writer,
+    ):
+        for batch in batches:
             writer.write_batch(batch)
+
+
+def _entity_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """The entity table, a piece at a time. Raises DatasetError when it cannot be read."""
+    try:
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=1 << 16):
+            yield batch.cast(schema.ENTITY_SCHEMA)
+    except (OSError, pa.ArrowException) as error:
+        raise unreadable(path, error) from None
 
 
 def _write_facts(dataset: Dataset, folder: Path) -> None:
