@@ -3,6 +3,7 @@
     serve.py          MAIN PATH: open the library, load the models, bind, serve
     app.py            the pages: a request to a library's and a model's answer to HTML
     guard.py          what every request must pass, and the headers of every response
+    prompt.py         how long a client may take its time
     library.py        what the pages know of a dataset
     index.py          the index on disk behind it: facts by entity, entities by id
     neighbourhood.py  the small graph around an entity, laid out

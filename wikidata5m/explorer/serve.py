@@ -27,6 +27,7 @@ from wikidata5m.explorer.answerers import load_answerers
 from wikidata5m.explorer.app import make_app
 from wikidata5m.explorer.guard import policy_for
 from wikidata5m.explorer.library import Library
+from wikidata5m.explorer.prompt import PromptProtocol
 
 NEW: Final = "new"
 LEAST_TOKEN: Final = 16
@@ -106,19 +107,25 @@ def explore(
 
 
 def _serve(app: ASGIApp, listening: socket.socket) -> None:
+    with contextlib.suppress(KeyboardInterrupt):  # how a reader ends it, and no failure
+        make_server(app).run(sockets=[listening])
+
+
+def make_server(app: ASGIApp) -> uvicorn.Server:
+    """A server with limits on what one client may hold."""
     config = uvicorn.Config(
         app,
+        http=PromptProtocol,
         limit_concurrency=AT_ONCE,
         log_level="warning",
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=30,
+        timeout_keep_alive=15,
         timeout_graceful_shutdown=3,
         lifespan="off",
         ws="none",
     )
-    with contextlib.suppress(KeyboardInterrupt):  # how a reader ends it, and no failure
-        uvicorn.Server(config).run(sockets=[listening])
+    return uvicorn.Server(config)
 
 
 def _url(host: str, port: int, token: str) -> str:
