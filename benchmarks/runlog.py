@@ -18,7 +18,7 @@ import ujson
 
 from benchmarks.results import CurvePoint, TrainSummary
 from benchmarks.schedule import best_point
-from wikidata5m.errors import InputError, MissingExtraError
+from wikidata5m.errors import InputError, MissingExtraError, how_to_install
 from wikidata5m.files import atomic_path
 
 LOG: Final = "log.jsonl"
@@ -148,7 +148,7 @@ def _open_board(folder: Path, after: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - an optional dependency
     except ModuleNotFoundError:
         raise MissingExtraError(
-            "train.tensorboard needs the package tensorboard, which is not installed; run "
-            "pip install 'wikidata5m[tensorboard]', or leave the setting out: log.csv has the same"
+            "train.tensorboard needs the package tensorboard, which is not installed; "
+            f"{how_to_install('tensorboard')}, or leave the setting out: log.csv has the same"
         ) from None
     return SummaryWriter(str(folder), purge_step=after + 1 if after else None)

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from wikidata5m.errors import MissingExtraError, Wikidata5MError
+from wikidata5m.errors import MissingExtraError, Wikidata5MError, how_to_install
 
 # Idle OpenMP threads spin by default; beside other work that has slowed training tenfold. Read when
 # torch is loaded, so it is set before any command is.
@@ -105,8 +105,7 @@ def _missing(error: ModuleNotFoundError) -> MissingExtraError:
     if extra is None:
         raise error
     return MissingExtraError(
-        f"this command needs {module}, which is not installed; "
-        f"run pip install 'wikidata5m[{extra}]', or pip install -e '.[{extra}]' in a checkout"
+        f"this command needs {module}, which is not installed; {how_to_install(extra)}"
     )
 
 

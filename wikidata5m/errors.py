@@ -23,6 +23,7 @@ __all__ = [
     "MissingExtraError",
     "OutputExistsError",
     "Wikidata5MError",
+    "how_to_install",
     "unreadable",
 ]
 
@@ -77,3 +78,8 @@ class DownloadError(Wikidata5MError):
 
 class MissingExtraError(Wikidata5MError):
     """A command needs an optional dependency; the message holds the pip command that brings it."""
+
+
+def how_to_install(extra: str) -> str:
+    """The fix of a MissingExtraError, as the README installs: the package is not on PyPI."""
+    return f"run pip install -c constraints.txt '.[{extra}]' in the checkout of wikidata5m"

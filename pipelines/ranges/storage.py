@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from wikidata5m.errors import InputError, MissingExtraError, Wikidata5MError
+from wikidata5m.errors import InputError, MissingExtraError, Wikidata5MError, how_to_install
 from wikidata5m.manifest import describe_source
 
 Location = Path | str
@@ -179,8 +179,8 @@ def _filesystem(url: str) -> tuple[Any, str]:
     try:
         system, path = fsspec.url_to_fs(url, **(plain if url.startswith("http") else {}))
     except ImportError as error:
-        extra = "run pip install 'wikidata5m[remote]', or pip install -e '.[remote]' in a checkout"
-        fix = extra if url.startswith("http") else "install it beside wikidata5m"
+        http = url.startswith("http")
+        fix = how_to_install("remote") if http else "install it beside wikidata5m"
         raise MissingExtraError(f"{shown(url)}: {error}; {fix}") from None
     except ValueError as error:
         raise Wikidata5MError(f"{shown(url)}: {error}; give a path or an address") from None

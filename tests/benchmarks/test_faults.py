@@ -351,7 +351,7 @@ def test_tensorboard_that_is_not_installed_is_named(
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     words = ["bench", "train", small.path, "--model", "transe", "--out", tmp_path, *SETTINGS]
     error = refused(*words, "--set", "train.tensorboard=true")
-    assert "pip install 'wikidata5m[tensorboard]'" in error
+    assert "pip install -c constraints.txt '.[tensorboard]'" in error
 
 
 @pytest.mark.parametrize("setting", ["patience=-1", "plateau_factor=1.5", "checkpoint_minutes=0"])

@@ -426,7 +426,7 @@ def test_http_without_its_extra_is_an_error_that_names_it(tmp_path: Path) -> Non
     )
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert "pip install 'wikidata5m[remote]'" in done.stderr
+    assert "pip install -c constraints.txt '.[remote]'" in done.stderr
 
 
 def test_an_address_stays_text_and_a_file_is_a_path() -> None:

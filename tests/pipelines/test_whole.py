@@ -369,7 +369,7 @@ def test_a_cluster_that_is_not_there_is_an_error(world: Path, tmp_path: Path) ->
     )
     for hidden, message in (
         ("no_such_module", "no Dask scheduler answers"),
-        ("distributed", "pip install 'wikidata5m[cluster]'"),
+        ("distributed", "pip install -c constraints.txt '.[cluster]'"),
     ):
         done = subprocess.run(
             [sys.executable, "-c", script, hidden, *run, "--overwrite"],

@@ -88,7 +88,7 @@ def test_a_missing_extra_is_named_with_the_command_that_brings_it(tmp_path: Path
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "this command needs torch" in done.stderr
-    assert "pip install 'wikidata5m[train]'" in done.stderr
+    assert "pip install -c constraints.txt '.[train]'" in done.stderr
 
 
 def test_stats_show_and_verify_of_a_dataset(tmp_path: Path) -> None:

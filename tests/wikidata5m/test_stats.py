@@ -78,7 +78,7 @@ def test_pictures_are_written_and_matplotlib_is_asked_for(dataset: Dataset, tmp_
         [sys.executable, "-c", script], check=False, capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert "pip install 'wikidata5m[plots]'" in done.stderr
+    assert "pip install -c constraints.txt '.[plots]'" in done.stderr
 
 
 def test_an_entity_is_shown_by_name_with_its_parts(dataset: Dataset) -> None:
