@@ -2,11 +2,12 @@
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+TOOL := .venv/.tool
 STAMP := .venv/.installed
 
 .PHONY: demo test lint types layers docs check clean
 
-demo: $(STAMP)
+demo: $(TOOL)
 	$(BIN)/wikidata5m demo --out demo-output --overwrite
 
 test: $(STAMP)
@@ -27,11 +28,16 @@ docs: $(STAMP)
 
 check: lint types layers docs
 
-$(STAMP): pyproject.toml constraints.txt
+# What the commands need, and what the tests need beside it: pip tells what it fetches, and how much.
+$(TOOL): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; name it with make PYTHON=..." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
-	touch $@
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[train,explore]'
+	@touch $@
+
+$(STAMP): $(TOOL)
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[test]'
+	@touch $@
 
 clean:
 	rm -rf .venv demo-output site build dist *.egg-info
