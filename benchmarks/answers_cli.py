@@ -5,6 +5,7 @@ Everything heavy is imported inside the commands.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,16 +167,22 @@ def classify(*, run_folder: Path, by: str | None, dataset: Path | None, as_json:
         "there and take the one for all."
     )
     if by:
+        labels = dict(data.relations.select("relation", "label").iter_rows())
         relations = sorted(found.per_relation.items(), key=lambda each: -each[1]["count"])
-        text += "\n\n" + _judged("relation", dict(relations))
+        text += "\n\n" + _judged("relation", dict(relations), labels)
     emit(asdict(found), as_json=as_json, text=text)
 
 
-def _judged(first: str, rows: dict[str, dict[str, float]]) -> str:
+def _judged(
+    first: str, rows: dict[str, dict[str, float]], labels: Mapping[str, str] | None = None
+) -> str:
     from benchmarks.classification import METRICS
 
-    header = [first, "triplets", *METRICS]
+    def told(name: str) -> list[str]:
+        return [name, labels[name]] if labels else [name]
+
+    header = [first, *(["label"] if labels else []), "triplets", *METRICS]
     return table(
         header,
-        [[name, int(v["count"]), *(v.get(m, "-") for m in METRICS)] for name, v in rows.items()],
+        [[*told(n), int(v["count"]), *(v.get(m, "-") for m in METRICS)] for n, v in rows.items()],
     )

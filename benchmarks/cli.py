@@ -182,8 +182,10 @@ def evaluate(
     from dataclasses import asdict
 
     from benchmarks import run
+    from benchmarks.datasets import Datasets
     from benchmarks.formats import markdown_table, render
     from benchmarks.tables import result_tables
+    from wikidata5m.dataset import Dataset
 
     if candidates and by:
         raise click.UsageError("--by needs ranks among all candidates: leave --candidates out.")
@@ -199,7 +201,9 @@ def evaluate(
         for each in runs
     ]
     text = markdown_table(results)
-    text += "\n\n" + render(result_tables(results, by=by), "markdown") if by else ""
+    if by:
+        datasets = Datasets(Dataset(dataset) if dataset else None)
+        text += "\n\n" + render(result_tables(results, by=by, datasets=datasets), "markdown")
     records = [asdict(result) for result in results]
     record = {"results": records} if len(records) > 1 else records[0]
     emit(record, as_json=as_json, text=text)
@@ -250,15 +254,17 @@ def table_(
     """
     from dataclasses import asdict
 
+    from benchmarks.datasets import Datasets
     from benchmarks.formats import render
     from benchmarks.results import load_run_results
     from benchmarks.tables import result_tables
 
     results = [result for run in runs for result in load_run_results(run, part)]
+    tables = result_tables(results, by=by, seeds=seeds, side=side, datasets=Datasets())
     emit(
         {"results": [asdict(result) for result in results]},
         as_json=as_json,
-        text=render(result_tables(results, by=by, seeds=seeds, side=side), form),
+        text=render(tables, form),
     )
 
 

@@ -54,8 +54,11 @@ def latex(caption: str, names: Sequence[str], rows: Sequence[Cells], note: str =
 
 def header(of: ResultTable) -> list[str]:
     """The columns that `cells` fills."""
-    grouped = [HEADINGS[of.by], "queries"] if of.by else []
-    return [*grouped[:1], "model", "predicting", *grouped[1:], *(c.upper() for c in COLUMNS)]
+    measures = [c.upper() for c in COLUMNS]
+    if of.by is None:
+        return ["model", "predicting", *measures]
+    label = ["label"] if of.labels else []
+    return [HEADINGS[of.by], *label, "model", "predicting", "queries", *measures]
 
 
 def cells(of: ResultTable, row: Row) -> list[object]:
@@ -70,7 +73,7 @@ def csv_text(tables: Sequence[ResultTable]) -> str:
     of_run = ["kind", "model", "run", "dataset", "dataset_hash", "setting", "part", "seed"]
     how = ["candidates", "triplets", "of", "sample_seed", "ties", "filter"]
     around = [f"{column}_{kind}" for column in COLUMNS for kind in ("sd", "low", "high")]
-    grouped = ["grouping", "group", "predicting"]
+    grouped = ["grouping", "group", "label", "predicting"]
     writer.writerow([*of_run, *how, *grouped, *COLUMNS, "count", *around])
     for each in tables:
         for row in (row for row in each.rows if row.runs):
@@ -85,14 +88,16 @@ def csv_text(tables: Sequence[ResultTable]) -> str:
             numbers = [row.values.get(column, "") for column in (*COLUMNS, "count")]
             for column in COLUMNS:
                 numbers += [row.spread.get(column, ""), *row.interval.get(column, ("", ""))]
-            writer.writerow([*known, seeds, *protocol, grouping, row.group, row.side, *numbers])
+            group = [grouping, row.group, each.labels.get(row.group, ""), row.side]
+            writer.writerow([*known, seeds, *protocol, *group, *numbers])
     return stream.getvalue()
 
 
 def _names(of: ResultTable, row: Row) -> list[object]:
     if of.by is None:
         return [row.name, row.side]
-    return [row.group, row.name, row.side, int(row.values["count"])]
+    label = [of.labels.get(row.group, "")] if of.labels else []
+    return [row.group, *label, row.name, row.side, int(row.values["count"])]
 
 
 def _cell(row: Row, column: str) -> object:

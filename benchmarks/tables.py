@@ -1,8 +1,8 @@
 """What tables over results hold; benchmarks.formats writes them.
 
-Imports numpy, ujson, benchmarks.{buckets,metrics,results} and wikidata5m. Results are comparable
-within a table only: one per dataset, setting, part and protocol. Runs of one configuration that
-differ in their seeds alone are one row, of means and standard deviations.
+Imports numpy, ujson, benchmarks.{buckets,datasets,metrics,results} and wikidata5m. Results are
+comparable within a table only: one per dataset, setting, part and protocol. Runs of one
+configuration that differ in their seeds alone are one row, of means and standard deviations.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import ujson
 
 from benchmarks.buckets import GroupName
+from benchmarks.datasets import Datasets
 from benchmarks.metrics import SIDES, Side, Values
 from benchmarks.results import Result
 from wikidata5m.errors import Wikidata5MError
@@ -68,6 +69,8 @@ class ResultTable:
     rows: list[Row]
     note: str
     """The protocol in words."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The labels of groups that are ids; empty where nothing knows them."""
 
     @property
     def caption(self) -> str:
@@ -81,10 +84,12 @@ def result_tables(
     by: By | None = None,
     seeds: Seeds = "mean",
     side: Side | None = None,
+    datasets: Datasets | None = None,
 ) -> list[ResultTable]:
     """The tables that hold `results`, by groups of queries where asked for.
 
-    Of all sides without `side`; by groups only of both together.
+    Of all sides without `side`; by groups only of both together. `datasets` know the labels of
+    relations.
     """
     sides: Sequence[Side] = (side,) if side else ("both",) if by else SIDES
     found = []
@@ -102,8 +107,18 @@ def result_tables(
             )
         for grouping in GROUPINGS[by] if by else ():
             rows = _group_rows(entries, sides, grouping)
-            note = _note(first, entries)
-            found.append(ResultTable(title=title, by=grouping, rows=rows, note=note))
+            labels = datasets.relations(first) if datasets and grouping == "relation" else {}
+            if all(label == group for group, label in labels.items()):
+                labels = {}
+            found.append(
+                ResultTable(
+                    title=title,
+                    by=grouping,
+                    rows=rows,
+                    note=_note(first, entries),
+                    labels=labels,
+                )
+            )
     return found
 
 

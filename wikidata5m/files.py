@@ -106,8 +106,12 @@ def claim_output(
     resume: bool = False,
     marker: str = "",
     inputs: Iterable[Path] = (),
+    keep: bool = False,
 ) -> None:
     """Make the output folder `path`, empty unless `resume`; what a killed run half wrote is gone.
+
+    With `keep`, what is to be overwritten stays: for a command that must refuse before its work,
+    and calls this again when nothing can fail any more.
 
     Raises OutputExistsError when it holds something and neither flag is set, when there is nothing
     to resume in it (no file or folder `marker`), and when replacing it would delete one of the
@@ -126,7 +130,8 @@ def claim_output(
                     f"{path}: holds {needed}, which --overwrite would delete; "
                     "name another output folder"
                 )
-        shutil.rmtree(path)
+        if not keep:
+            shutil.rmtree(path)
     path.mkdir(parents=True, exist_ok=True)
     if resume and not (path / marker).exists() and not all(map(_is_half_written, path.iterdir())):
         raise OutputExistsError(

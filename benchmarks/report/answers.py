@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from benchmarks.datasets import Datasets
 from benchmarks.examples import Example
 from benchmarks.report.blocks import Answered, Answers, Block, Fold, Note, Section, Term
-from benchmarks.report.names import Datasets, named, run_labels
+from benchmarks.report.names import named, run_labels
 from benchmarks.results import Result
 
 TEXT: Final = 300
@@ -40,7 +41,8 @@ def answers_section(results: Sequence[Result], datasets: Datasets) -> Section:
 
 
 def _lists(result: Result, datasets: Datasets) -> list[Block]:
-    relations = datasets.relations(result)
+    labels = datasets.relations(result)
+    relations = {relation: named(label, relation) for relation, label in labels.items()}
     ids = [i for e in result.examples for i in (e.head, e.tail, *e.rivals)]
     entities = datasets.entities(result, ids)
     return [

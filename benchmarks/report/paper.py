@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, get_args
 
+from benchmarks.datasets import Datasets
 from benchmarks.report.blocks import Block, Note, Section, Table, Term
-from benchmarks.report.names import Datasets
 from benchmarks.results import Result
 from benchmarks.tables import Row, group_results, result_tables
 from wikidata5m.dataset import Dataset

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from benchmarks.datasets import Datasets
 from benchmarks.formats import cells, header
 from benchmarks.report import charts
 from benchmarks.report.blocks import Block, Fold, Note, Part, Section, Table, Term
-from benchmarks.report.names import Datasets, training_runs
+from benchmarks.report.names import named, training_runs
 from benchmarks.results import CurvePoint, Result
 from benchmarks.tables import ResultTable, group_results, result_tables
 
@@ -33,9 +34,9 @@ def groups_section(results: Sequence[Result], datasets: Datasets) -> Section:
     for number, comparable in enumerate(groups, start=1):
         (mapping,) = result_tables(comparable, by="mapping")
         given, answer = result_tables(comparable, by="degree")
-        (relation,) = result_tables(comparable, by="relation")
-        names = datasets.relations(comparable[0])
-        plain = {key: term.text for key, term in names.items()}
+        (relation,) = result_tables(comparable, by="relation", datasets=datasets)
+        names = {group: named(label, group) for group, label in relation.labels.items()}
+        plain = {group: term.text for group, term in names.items()}
         blocks.append(
             Part(
                 mapping.title,

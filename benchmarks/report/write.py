@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.datasets import Datasets
 from benchmarks.formats import csv_text, latex, markdown, render
 from benchmarks.metrics import SIDES
 from benchmarks.report.answers import answers_section
 from benchmarks.report.blocks import Section, all_tables, pictures
 from benchmarks.report.costs import costs_section
 from benchmarks.report.funnel import funnel_section
-from benchmarks.report.names import Datasets
 from benchmarks.report.origins import origins_section
 from benchmarks.report.page import html_page
 from benchmarks.report.paper import paper_section
@@ -48,8 +48,9 @@ def write_report(
     Any of the three may be missing. The names of relations and entities come from `dataset`, or
     from where a run says its dataset lies, if that is still the same.
     """
-    sections = make_sections(results, dataset, speed)
-    texts = _tables(results, sections)
+    datasets = Datasets(dataset)
+    sections = make_sections(results, dataset, speed, datasets)
+    texts = _tables(results, sections, datasets)
     drawn = [picture for section in sections for picture in pictures(section.blocks)]
     texts |= {f"figures/{picture.name}.svg": picture.document for picture in drawn}
     beside = sorted({name.split("/")[0] + ("/" if "/" in name else "") for name in texts})
@@ -62,10 +63,9 @@ def write_report(
 
 
 def make_sections(
-    results: Sequence[Result], dataset: Dataset | None, speed: Report | None
+    results: Sequence[Result], dataset: Dataset | None, speed: Report | None, datasets: Datasets
 ) -> list[Section]:
     """The page, section by section; one that has nothing to say is left out."""
-    datasets = Datasets(dataset)
     found: list[Section] = []
     if dataset:
         found += [dataset_section(dataset), funnel_section(dataset.manifest)]
@@ -89,7 +89,9 @@ def _title(results: Sequence[Result], dataset: Dataset | None) -> str:
     return f"The dataset {dataset.manifest.name}" if dataset else "Speed of engines"
 
 
-def _tables(results: Sequence[Result], sections: Sequence[Section]) -> dict[str, str]:
+def _tables(
+    results: Sequence[Result], sections: Sequence[Section], datasets: Datasets
+) -> dict[str, str]:
     """Tables for a paper, and every number for a program."""
     told = [s for s in sections if s.anchor in {"dataset", "funnel", "paper", "costs"}]
     plain = [table for section in told for table in all_tables(section.blocks)]
@@ -112,7 +114,7 @@ def _tables(results: Sequence[Result], sections: Sequence[Section]) -> dict[str,
             table
             for by in GROUPINGS
             for side in SIDES
-            for table in result_tables(ranked, by=by, seeds="each", side=side)
+            for table in result_tables(ranked, by=by, seeds="each", side=side, datasets=datasets)
         ]
         texts["results.csv"] = csv_text(result_tables(results, seeds="each"))
         texts["groups.csv"] = csv_text(groups)

@@ -59,8 +59,8 @@ def import_graph(
     Raises InputError on a file that is not what it should be, OutputExistsError when `out` holds
     something already.
     """
-    if not overwrite:
-        claim_output(out)
+    inputs = [path for _, path in files.triplet_files()] + list(files.names.values())
+    claim_output(out, overwrite=overwrite, inputs=inputs, keep=True)
     bad = BadLines(config.max_errors)
     names = _Names(files, bad)
     graph = _read(files, config, names, bad)
@@ -103,7 +103,6 @@ def import_graph(
         labelled = _label(splits, negatives)
         manifest = write_dataset(folder, tables, splits, provenance, classification=labelled)
         # What is to be replaced goes when nothing can fail any more.
-        inputs = [path for _, path in files.triplet_files()] + list(files.names.values())
         claim_output(out, overwrite=overwrite, inputs=inputs)
     return manifest
 

@@ -17,11 +17,12 @@ import ujson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.datasets import Datasets
 from benchmarks.formats import latex
 from benchmarks.plots import clean, short
 from benchmarks.report.blocks import Note, Section, Table, all_tables
 from benchmarks.report.funnel import ITEMS, STATEMENTS, _ways, funnel_section
-from benchmarks.report.names import Datasets, run_labels
+from benchmarks.report.names import run_labels
 from benchmarks.report.paper import is_wikidata5m, paper_section
 from benchmarks.report.scores import curves_section
 from benchmarks.report.write import make_sections, write_report
@@ -156,6 +157,8 @@ def test_the_report_is_whole_and_loads_nothing(
     groups = list(csv.DictReader((out / "groups.csv").read_text().splitlines()))
     keys = ("run", "grouping", "group", "predicting")
     assert len({tuple(row[key] for key in keys) for row in groups}) == len(groups)
+    assert "place of birth" in {row["label"] for row in groups if row["group"] == "P19"}
+    assert {row["label"] for row in groups if row["grouping"] != "relation"} == {""}
     assert {"relation", "mapping", "given_degree", "ties"} <= {row["grouping"] for row in groups}
     assert "| complex" in (out / "results.md").read_text()
     tex = (out / "results.tex").read_text()
@@ -207,10 +210,10 @@ def test_hostile_names_are_shown_and_never_obeyed(tmp_path: Path) -> None:
 def test_relations_and_entities_go_by_their_names_while_the_dataset_is_there(
     one: Result, small: Dataset
 ) -> None:
-    assert str(Datasets(None).relations(one)["P19"]) == "place of birth (P19)"
+    assert Datasets().relations(one)["P19"] == "place of birth"
     gone = replace(one, dataset=replace(one.dataset, path="/nowhere"))
-    assert Datasets(None).relations(gone) == {}
-    assert Datasets(small).relations(gone)["P19"].text == "place of birth"
+    assert Datasets().relations(gone) == {}
+    assert Datasets(small).relations(gone)["P19"] == "place of birth"
     changed = replace(one, dataset=replace(one.dataset, hash="0" * 32))
     assert Datasets(small).of(changed) is None
     assert Datasets(small).entities(one, ["Q1000"])["Q1000"][0] == "Land 0"
@@ -231,16 +234,16 @@ def notes(section: Section) -> str:
 
 
 def test_the_papers_figures_stand_only_beside_results_on_its_dataset(one: Result) -> None:
-    section = paper_section([one], Datasets(None))
+    section = paper_section([one], Datasets())
     assert all_tables(section.blocks) == []
     assert "none is shown" in notes(section)
     valid = replace(in_paper(one), part="valid")
-    assert all_tables(paper_section([valid], Datasets(None)).blocks) == []
+    assert all_tables(paper_section([valid], Datasets()).blocks) == []
 
 
 def test_ours_stand_below_the_papers_of_the_same_name(one: Result, other: Result) -> None:
     runs = [in_paper(one), in_paper(other)]
-    four, nine = all_tables(paper_section(runs, Datasets(None)).blocks)
+    four, nine = all_tables(paper_section(runs, Datasets()).blocks)
     assert "Table 4" in four.caption
     assert "ours on another version of the dataset" in four.caption
     assert "Table 9a" in nine.caption
@@ -259,12 +262,12 @@ def test_ours_stand_below_the_papers_of_the_same_name(one: Result, other: Result
 
 def test_one_negative_and_encoders_have_rows_of_their_own(one: Result) -> None:
     single = replace(in_paper(one), config={"train": {"negatives": 1}})
-    (nine,) = all_tables(paper_section([single], Datasets(None)).blocks)
+    (nine,) = all_tables(paper_section([single], Datasets()).blocks)
     names = [str(row[0]) for row in nine.rows]
     assert names[names.index("TransE† (the paper)") + 1].startswith("transe (ours")
     kepler = replace(in_paper(one), kind="kepler", model="kepler-cond", setting="inductive")
     own = replace(kepler, model="contrastive", run="b")
-    (nine_b,) = all_tables(paper_section([kepler, own], Datasets(None)).blocks)
+    (nine_b,) = all_tables(paper_section([kepler, own], Datasets()).blocks)
     names = [str(row[0]) for row in nine_b.rows]
     assert names[names.index("KEPLER-Cond (the paper)") + 1].startswith("kepler-cond (ours")
     assert any(name.startswith("contrastive (ours") for name in names[-2:])
@@ -276,13 +279,13 @@ def test_seeds_and_samples_are_told_with_their_spread(one: Result) -> None:
         replace(in_paper(one), seed=seed, run=f"r{seed}", config=one.config | {"seed": seed})
         for seed in (0, 1, 2)
     ]
-    four, _ = all_tables(paper_section(runs, Datasets(None)).blocks)
+    four, _ = all_tables(paper_section(runs, Datasets()).blocks)
     row = next(row for row in four.rows if "3 seeds" in str(row[0]))
     assert str(row[0]) == "transe, 3 seeds (ours, seeds 0 1 2)"
     assert str(row[2]).endswith("± 0.0")
     sample = in_paper(one, triplets=10, sample_seed=0)
     sample = replace(sample, intervals={"both": {"mrr": (0.1, 0.2), "mr": (1.0, 9.0)}})
-    four, _ = all_tables(paper_section([sample], Datasets(None)).blocks)
+    four, _ = all_tables(paper_section([sample], Datasets()).blocks)
     row = next(row for row in four.rows if "ours, seed" in str(row[0]))
     assert str(row[2]).endswith("[10.0, 20.0]")
     assert "a sample of 10" in four.note
@@ -381,7 +384,7 @@ def test_results_of_earlier_versions_are_read_and_asked_for_anew(
     values = ujson.loads(path.read_text())
     del values["examples"], values["train"]["peak_bytes"]
     path.write_text(ujson.dumps(values))
-    sections = make_sections([load_result(path)], None, None)
+    sections = make_sections([load_result(path)], None, None, Datasets())
     text = " ".join(b.text for s in sections for b in s.blocks if isinstance(b, Note))
     assert "1 results hold no examples" in text
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.datasets import Datasets
 from benchmarks.formats import header, markdown_table, render
 from benchmarks.metrics import SIDES, Side, Values
 from benchmarks.results import Result, load_result
@@ -58,6 +60,16 @@ def test_groups_hold_every_query_once(one: Result, by: str) -> None:
         assert sum(counts) == each_rule * one.metrics["both"]["count"]
         assert header(table)[3] == "queries"
         assert table.rows[0].group in render([table], "markdown")
+
+
+def test_relations_are_told_by_their_labels_beside_their_ids(one: Result) -> None:
+    (table,) = result_tables([one], by="relation", datasets=Datasets())
+    assert header(table)[:2] == ["relation", "label"]
+    assert re.search(r"\| P19 +\| place of birth +\|", render([table], "markdown"))
+    assert "P19 & place of birth &" in render([table], "latex")
+    gone = replace(one, dataset=replace(one.dataset, path="/nowhere"))
+    (table,) = result_tables([gone], by="relation", datasets=Datasets())
+    assert header(table)[:2] == ["relation", "model"]
 
 
 def test_triplets_of_unseen_entities_are_told_both_ways(one: Result) -> None:

@@ -375,6 +375,7 @@ def test_what_cannot_be_imported_says_why(tmp_path: Path) -> None:
     assert "cannot tell from its name" in told(tmp_path / "notes.txt", tmp_path / "more.txt")[1]
     inside = tmp_path / "out"
     write(inside / "train.txt", TRAIN)
+    (inside / "valid.txt").write_text("found only by reading it\n")
     assert "--overwrite would delete" in told(inside, "--overwrite")[1]
 
 

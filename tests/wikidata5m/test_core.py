@@ -45,6 +45,9 @@ def test_an_output_folder_is_never_overwritten_unasked(tmp_path: Path) -> None:
         claim_output(tmp_path, overwrite=True, inputs=[tmp_path / "kept"])
     with pytest.raises(OutputExistsError, match="which --overwrite would delete"):
         claim_output(Path.cwd(), overwrite=True)
+    with pytest.raises(OutputExistsError, match="which --overwrite would delete"):
+        claim_output(tmp_path, overwrite=True, inputs=[tmp_path / "kept"], keep=True)
+    claim_output(tmp_path, overwrite=True, keep=True)
     assert (tmp_path / "kept").exists()
     claim_output(tmp_path, overwrite=True)
     assert not (tmp_path / "kept").exists()
