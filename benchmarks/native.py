@@ -1,4 +1,6 @@
-"""C++ beside Python, built when it is needed, for this processor. Imports wikidata5m.console.
+"""C++ beside Python, built when it is needed, for this processor.
+
+Imports numpy and wikidata5m.console.
 
 The build takes a second or two and is not kept: a home folder may serve machines of several kinds.
 """
@@ -12,7 +14,9 @@ import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
+
+import numpy as np
 
 from wikidata5m.console import log
 
@@ -39,3 +43,17 @@ def load_native(source: Path) -> ctypes.CDLL | None:
             log(f"{compiler} does not build {source.name}, so ranking is slower ({reason})")
             return None
         return ctypes.CDLL(str(library))
+
+
+def call(library: ctypes.CDLL, name: str, *arguments: object) -> None:
+    """Call a function that returns nothing: arrays as pointers, int as long, float as float."""
+    library[name](*map(_as_c, arguments))
+
+
+def _as_c(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        assert value.flags.c_contiguous
+        return ctypes.c_void_p(value.ctypes.data)
+    if isinstance(value, bool):
+        return ctypes.c_bool(value)
+    return ctypes.c_float(value) if isinstance(value, float) else ctypes.c_long(cast("int", value))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from benchmarks import counting, native, pruning
+from benchmarks import bounds, counting, native, pruning
 from benchmarks.predictors import DIRECTIONS, EmbeddingPredictor, Indices
 from benchmarks.queries import Queries, make_queries
 from benchmarks.scorers import get_scorer
@@ -18,7 +21,8 @@ from wikidata5m.errors import Wikidata5MError
 
 ENTITIES, RELATIONS, DIM = 2100, 3, 40
 EVERYTHING = np.arange(ENTITIES)
-KINDS = ["spread", "tied", "collapsed", "far apart"]
+NAMES = ["transe", "transe-l2", "rotate"]
+KINDS = ["spread", "tied", "collapsed", "far apart", "off centre", "huge"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -26,11 +30,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.fixture(autouse=True)
 def _however_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "WORTH_COMPILING", 0)
+    monkeypatch.setattr(pruning, "WORTH_BUILDING", 0)
 
 
 def make_predictor(name: str, kind: str) -> EmbeddingPredictor:
     generator = torch.Generator().manual_seed(5)
-    scorer = get_scorer(name, gamma=9.0, p=1)
+    p = 2 if name.endswith("-l2") else 1
+    scorer = get_scorer(name.removesuffix("-l2"), gamma=9.0, p=p)
     entities = torch.randn(ENTITIES, DIM, generator=generator)
     if kind == "tied":
         # Copies of vectors, some moved by one rounding.
@@ -40,6 +46,12 @@ def make_predictor(name: str, kind: str) -> EmbeddingPredictor:
         entities[:] = entities[0]
     if kind == "far apart":
         entities *= 10 ** torch.linspace(-20, 12, ENTITIES)[:, None]
+    if kind == "off centre":
+        entities += 30
+        entities[::7] = 0
+    if kind == "huge":
+        # Their squares reach the end of single precision.
+        entities *= 1.2e18
     relations = torch.randn(RELATIONS, scorer.relation_width(DIM), generator=generator)
     return EmbeddingPredictor(scorer, entities, relations * 0.1)
 
@@ -63,7 +75,7 @@ def queries_of(predictor: EmbeddingPredictor) -> list[Queries]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["transe", "rotate"])
+@pytest.mark.parametrize("name", NAMES)
 def test_pruned_counts_are_the_dense_ones(
     monkeypatch: pytest.MonkeyPatch, name: str, kind: str
 ) -> None:
@@ -77,20 +89,90 @@ def test_pruned_counts_are_the_dense_ones(
                 assert one.tolist() == other.tolist()
 
 
-def test_bytes_decide_most_candidates() -> None:
-    for name in ("transe", "rotate"):
+def make_bounds(name: str, sample: torch.Tensor) -> bounds.Bounds:
+    if name == "l2":
+        return bounds.Products(sample.shape[1])
+    library = native.load_native(pruning.SOURCE)
+    assert library is not None
+    return bounds.Bytes(library, name, sample)
+
+
+def rough_distances(kind: bounds.Bounds, queries: bounds.Codes, others: bounds.Codes) -> np.ndarray:
+    if isinstance(kind, bounds.Products):
+        return kind.products(queries, others).astype(np.float64)
+    apart = np.abs(queries.bytes_KF.astype(np.float64)[:, None] - others.bytes_KF)
+    return np.asarray(apart.sum(axis=2))
+
+
+@given(
+    name=st.sampled_from(["l1", "modulus", "l2"]),
+    seed=st.integers(0, 1 << 16),
+    dim=st.sampled_from([2, 6, 40, 130]),
+    centre=st.sampled_from([0.0, 1.0, 1e4]),
+    scale=st.sampled_from([1e-18, 1e-3, 1.0, 1e6]),
+)
+def test_no_distance_is_beyond_its_bounds(
+    name: str, seed: int, dim: int, centre: float, scale: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = rng.standard_normal((40, dim)) + centre * rng.standard_normal(dim)
+    vectors[10:20] = vectors[:10] * (1 + 2**-22 * rng.standard_normal((10, 1)))
+    vectors[20:24] = 0
+    vectors = (scale * vectors).astype(np.float32)
+    table = torch.from_numpy(vectors)
+    kind = make_bounds(name, table[::3].contiguous())
+    codes = kind.encode(table)
+    apart = vectors.astype(np.float64)[:, None] - vectors
+    if name == "modulus":
+        apart = np.hypot(*np.split(apart, 2, axis=2))
+    distance = np.linalg.norm(apart, ord=2 if name == "l2" else 1, axis=2)
+    near, far = kind.units(distance, distance)
+    low, high = codes.low_K.astype(np.float64), codes.high_K.astype(np.float64)
+    rough = rough_distances(kind, codes, codes)
+    assert (rough + low[:, None] + low <= far).all()
+    assert (rough + high[:, None] + high >= near).all()
+
+
+def test_bounds_decide_most_candidates() -> None:
+    for name, least in (("transe", 0.5), ("rotate", 0.5), ("transe-l2", 1.0)):
         predictor = make_predictor(name, "spread")
         queries = queries_of(predictor)[0]
         library = native.load_native(pruning.SOURCE)
         assert library is not None
         pruner = pruning.Pruner(library, predictor, EVERYTHING)
         best = queries.truth_row_N[np.isin(queries.triplet_N, np.arange(6))]
-        assert pruner.easy(queries)[best].mean() > 0.5
+        assert pruner.easy(queries)[best].mean() >= least
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_vector_that_is_not_finite_is_an_error(bad: float) -> None:
-    predictor = make_predictor("transe", "spread")
+def test_threads_change_no_count_and_keep_their_number() -> None:
+    predictor = make_predictor("transe-l2", "tied")
+    queries = queries_of(predictor)[0]
+    one = pruning.count(predictor, queries, EVERYTHING)
+    torch.set_num_threads(3)
+    try:
+        three = pruning.count(predictor, queries, EVERYTHING)
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(1)
+    assert [x.tolist() for x in astuple(three)] == [x.tolist() for x in astuple(one)]
+
+
+def test_products_of_less_than_single_precision_bound_nothing() -> None:
+    predictor = make_predictor("transe-l2", "spread")
+    queries = queries_of(predictor)[0]
+    assert pruning._library(predictor, queries, ENTITIES) is not None
+    torch.set_float32_matmul_precision("medium")
+    try:
+        assert pruning._library(predictor, queries, ENTITIES) is None
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, 1e25])
+def test_a_score_that_is_not_finite_is_an_error(bad: float) -> None:
+    name = "transe-l2" if bad == 1e25 else "transe"
+    predictor = make_predictor(name, "spread")
     queries = queries_of(predictor)[0]
     predictor.entities_ED[1700, 3] = bad
     with pytest.raises(Wikidata5MError, match="candidate tail 1700 scores"):

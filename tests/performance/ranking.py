@@ -30,6 +30,8 @@ from benchmarks.scorers import SCORERS, get_scorer
 
 RELATIONS, KNOWN, DRAWN, SAMPLE = 822, 1_000_000, 4096, 64
 CLUSTERS: Final = 1000
+MODELS: Final = [*SCORERS, "transe-l2"]
+"""TransE by p = 1, unless its name says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def make_predictor(
 ) -> EmbeddingPredictor:
     """Vectors with the spread of trained ones, without structure or around centres."""
     generator = torch.Generator().manual_seed(seed)
-    scorer = get_scorer(model, p=1)
+    scorer = get_scorer(model.removesuffix("-l2"), p=2 if model.endswith("-l2") else 1)
     table_ED = torch.randn(entities, dim, generator=generator)
     if vectors == "clustered":
         centre_GD = torch.randn(CLUSTERS, dim, generator=generator)
@@ -126,7 +128,7 @@ def measure(predictor: EmbeddingPredictor, triplets_N3: Indices, seed: int) -> M
     peak_mb = _memory_mb("VmHWM") - before
     realistic_N = np.concatenate([found[0].head.realistic, found[0].tail.realistic])
     return Measured(
-        model=predictor.scorer.name,
+        model=predictor.scorer.name + ("-l2" if predictor.similarity.name == "l2" else ""),
         entities=entities,
         dim=dim,
         triplets=len(triplets_N3),
@@ -143,7 +145,7 @@ def measure(predictor: EmbeddingPredictor, triplets_N3: Indices, seed: int) -> M
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--model", choices=list(SCORERS), default="transe")
+    parser.add_argument("--model", choices=MODELS, default="transe")
     parser.add_argument("--entities", type=int, default=4_600_000)
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--triplets", type=int, default=5133)
