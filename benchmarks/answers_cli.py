@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _FOLDER = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(short_help="Answer (head, relation, ?) or (?, relation, tail).")
 @click.argument("run_folder", metavar="RUN", type=_FOLDER)
 @click.option("--head", metavar="ENTITY", help="By id, or by a name that only one entity has.")
 @click.option("--relation", metavar="RELATION", help="By id, label or alias.")
@@ -131,7 +131,7 @@ def _shown(told: dict[str, Any]) -> str:
     return f"{', '.join(asked)}\n\n{table(header, rows)}"
 
 
-@click.command()
+@click.command(short_help="Tell true triplets from hard false ones.")
 @click.argument("run_folder", metavar="RUN", type=_FOLDER)
 @click.option("--by", type=click.Choice(["relation"]), help="Also by relation.")
 @click.option("--dataset", type=_FOLDER, help="The dataset, where it is not where RUN says.")

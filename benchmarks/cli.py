@@ -14,7 +14,7 @@ from benchmarks.answers_cli import classify, predict
 from benchmarks.speed.cli import speed
 from benchmarks.training_cli import train
 from benchmarks.tuning.cli import tune
-from wikidata5m.console import emit, json_option, output_options, table
+from wikidata5m.console import command_line, emit, json_option, output_options, table
 
 if TYPE_CHECKING:
     from benchmarks.formats import Format
@@ -49,7 +49,7 @@ bench.add_command(speed)
 bench.add_command(tune)
 
 
-@bench.command(name="list")
+@bench.command(name="list", short_help="List the shipped configurations.")
 @json_option
 def list_configs(*, as_json: bool) -> None:
     """List the configurations that come with the package, by dataset, and what to expect of each.
@@ -80,7 +80,7 @@ def list_configs(*, as_json: bool) -> None:
     emit({"configs": [asdict(each) for each in found]}, as_json=as_json, text="\n\n".join(parts))
 
 
-@bench.command(name="import-graphvite")
+@bench.command(name="import-graphvite", short_help="Take over a model that GraphVite trained.")
 @click.argument("model_file", metavar="MODEL.pkl", type=_FOLDER)
 @click.argument("dataset", type=_FOLDER)
 @click.option("--model", required=True, help="What it is a model of: transe, rotate, ...")
@@ -125,11 +125,11 @@ def import_graphvite(
     emit(
         {"run": str(out), "config": asdict(resolved)},
         as_json=as_json,
-        text=f"{out}: converted\nnext: wikidata5m bench evaluate {out}",
+        text=f"{out}: converted\nnext: {command_line('bench', 'evaluate', out)}",
     )
 
 
-@bench.command()
+@bench.command(short_help="Rank the test triplets, filtered.")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=_FOLDER)
 @click.option("--dataset", type=_FOLDER, help="The dataset, where it is not where RUN says.")
 @click.option(
@@ -209,7 +209,7 @@ def evaluate(
     emit(record, as_json=as_json, text=text)
 
 
-@bench.command(name="table")
+@bench.command(name="table", short_help="Print tables over the results of many runs.")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=_FOLDER)
 @_by_option
 @click.option(

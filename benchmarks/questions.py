@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 
 from benchmarks.predict import Query
+from wikidata5m.console import command_line
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import DatasetError, InputError
 from wikidata5m.search import clean
@@ -87,7 +88,7 @@ def find_relation(dataset: Dataset, name: str) -> int:
         if level:
             told = ", ".join(f"{ids[n]} ({labels[n]})" for n in level[:LISTED])
             raise DatasetError(f"{name!r} names {len(level)} relations: {told}; give one's id")
-    close = difflib.get_close_matches(name, [*ids, *labels], n=3, cutoff=0.5)
+    close = difflib.get_close_matches(name, dict.fromkeys([*ids, *labels]), n=3, cutoff=0.5)
     hint = f"close: {', '.join(close)}" if close else "see `wikidata5m stats` for those there are"
     raise DatasetError(f"{dataset.path}: no relation {name!r}; {hint}")
 
@@ -109,7 +110,9 @@ def _by_name(dataset: Dataset, name: str) -> int:
     if exact:
         number = f"{LISTED} or more" if len(exact) == LISTED else len(exact)
         raise DatasetError(f"{name!r} names {number} entities: {told}; give one's id")
-    hint = f"close: {told}" if told else f"try `wikidata5m show {dataset.path}` with a piece of it"
+    told = told or ", ".join(dataset.close_names(name))
+    look = command_line("show", dataset.path)
+    hint = f"close: {told}" if told else f"try `{look}` with a piece of it"
     raise DatasetError(f"{dataset.path}: no entity is called {name!r}; {hint}")
 
 

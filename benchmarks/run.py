@@ -95,7 +95,8 @@ def resolve(
     settings += [f"engine={engine}"] if engine else []
     settings += [f"start={start.resolve()}"] if start else []
     resolved = load_config(RunConfig, file, [*settings, *overrides])
-    log(f"configuration: {file.stem if file else 'defaults'}")
+    none = f"the defaults, as none is shipped as {by_name}; see `wikidata5m bench list`"
+    log(f"configuration: {file.stem if file else none}")
     if start:
         find_source(start, resolved)
     return _on(dataset, resolved)

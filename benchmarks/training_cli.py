@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wikidata5m.console import emit, json_option, output_options
+from wikidata5m.console import command_line, emit, json_option, output_options
 
 if TYPE_CHECKING:
     from benchmarks.config import EngineName, RunConfig
@@ -34,7 +34,7 @@ class Seeds(click.ParamType[tuple[int, ...]]):
         return tuple(int(word) for word in words)
 
 
-@click.command()
+@click.command(short_help="Train a model on a dataset.")
 @click.argument("dataset", type=_FOLDER)
 @click.option("--model", help="transe, complex, ...; also picks the shipped configuration.")
 @click.option("--config", help="A shipped configuration by name, or a YAML file.")
@@ -110,6 +110,11 @@ def train(
     runs: dict[Path, RunConfig] = {}
     for folder, each in folders.items():
         said = [*overrides, *([] if each is None else [f"seed={each}"])]
+        if resume and said and not (model or config or start):
+            raise click.UsageError(
+                "--resume alone goes on with the run's own settings: leave the others out, or "
+                "give all that it was started with."
+            )
         if resume and not (model or config or engine or start or said):
             runs[folder] = run.resolve_again(dataset, folder)
         else:
@@ -130,7 +135,7 @@ def train(
         for folder, summary in done.items()
     ]
     lines = [f"{folder}: {_in_words(summary)}" for folder, summary in done.items()]
-    text = "\n".join([*lines, f"next: wikidata5m bench evaluate {' '.join(map(str, done))}"])
+    text = "\n".join([*lines, f"next: {command_line('bench', 'evaluate', *done)}"])
     emit({"runs": records} if seeds else records[0], as_json=as_json, text=text)
 
 

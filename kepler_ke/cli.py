@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wikidata5m.console import emit, json_option, output_options, table
+from wikidata5m.console import command_line, emit, json_option, output_options, table
 from wikidata5m.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def kepler() -> None:
     """
 
 
-@kepler.command(name="presets")
+@kepler.command(name="presets", short_help="List the presets.")
 @json_option
 def list_presets(as_json: bool) -> None:
     """List the presets: the paper's variants and baselines, and ours.
@@ -50,7 +50,7 @@ def list_presets(as_json: bool) -> None:
     emit({"presets": found}, as_json=as_json, text=table(header, rows))
 
 
-@kepler.command()
+@kepler.command(short_help="Write a small encoder with random weights.")
 @click.argument("dataset", type=_PATH)
 @click.option("--out", required=True, type=_PATH, help="Output folder.")
 @click.option("--overwrite", is_flag=True, help="Replace what the output folder holds.")
@@ -92,16 +92,16 @@ def init(
         raise DatasetError(f"{dataset}: no descriptions to train a tokenizer on; add texts to it")
     claim_output(out, overwrite=overwrite, inputs=[dataset])
     tokenizer = init_encoder(out, texts, size=size, vocabulary=vocab, seed=seed)
+    after = command_line("kepler", "train", dataset, "--setting", setting, "--encoder", out)
     emit(
         {"encoder": str(out), "size": size, "tokens": len(tokenizer), "texts": len(texts)},
         as_json=as_json,
         text=f"{out}: {size} encoder, {len(tokenizer):,} tokens from {len(texts):,} texts\n"
-        f"next: wikidata5m kepler train {dataset} --setting {setting} --encoder {out} "
-        "--preset demo --out RUN",
+        f"next: {after} --preset demo --out RUN",
     )
 
 
-@kepler.command()
+@kepler.command(short_help="Train an encoder on triplets and descriptions.")
 @click.argument("dataset", type=_PATH)
 @click.option(
     "--encoder",
@@ -182,11 +182,11 @@ def train(
         {"run": str(out)} | last,
         as_json=as_json,
         text=f"{out}: {last['step']:,} updates, loss {last['loss']:.4f}, {valid}\n"
-        f"next: wikidata5m kepler evaluate {out}",
+        f"next: {command_line('kepler', 'evaluate', out)}",
     )
 
 
-@kepler.command()
+@kepler.command(short_help="Write the vectors of all descriptions.")
 @click.argument("run_folder", metavar="RUN", type=_PATH)
 @click.option("--dataset", type=_PATH, help="The dataset, where it is not where RUN says.")
 @output_options
@@ -219,7 +219,7 @@ def encode(
     )
 
 
-@kepler.command()
+@kepler.command(short_help="Rank triplets from descriptions alone.")
 @click.argument("run_folder", metavar="RUN", type=_PATH)
 @click.option("--dataset", type=_PATH, help="The dataset, where it is not where RUN says.")
 @click.option(
@@ -269,7 +269,7 @@ def evaluate(
     emit(asdict(result), as_json=as_json, text=markdown_table([result]))
 
 
-@kepler.command()
+@kepler.command(short_help="Answer for an entity that is in no graph.")
 @click.argument("run_folder", metavar="RUN", type=_PATH)
 @click.option("--text", required=True, help="What the entity is, its name first.")
 @click.option("--relation", required=True, metavar="ID", help="A relation of the dataset, as P106.")
@@ -316,7 +316,7 @@ def predict(
     )
 
 
-@kepler.command()
+@kepler.command(short_help="Write the encoder for other libraries.")
 @click.argument("run_folder", metavar="RUN", type=_PATH)
 @click.option(
     "--to",
@@ -341,7 +341,7 @@ def export(run_folder: Path, to: Target, out: Path, overwrite: bool, as_json: bo
     emit({"out": str(out), "to": to}, as_json=as_json, text=f"{out}: encoder for {to}")
 
 
-@kepler.command()
+@kepler.command(short_help="Read a released fairseq checkpoint.")
 @click.argument("checkpoint", metavar="FILE.pt", type=_PATH)
 @click.option(
     "--tokenizer", default="roberta-base", show_default=True, help="RoBERTa's: a name or a folder."
@@ -369,7 +369,7 @@ def convert(checkpoint: Path, tokenizer: str, out: Path, overwrite: bool, as_jso
     )
 
 
-@kepler.command()
+@kepler.command(short_help="List the token files that runs share.")
 @click.option("--clear", is_flag=True, help="Delete them; a run that needs some makes them again.")
 @json_option
 def tokens(*, clear: bool, as_json: bool) -> None:

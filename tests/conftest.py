@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import wikidata5m.cli  # noqa: F401 - sets the OpenMP policy before torch is loaded
 from tests.browser import browser  # noqa: F401 - a fixture
 
 REPOSITORY = Path(__file__).parents[1]
+
+# A test must not fail because the machine is busy.
+settings.register_profile("no clock", deadline=None)
+settings.load_profile("no clock")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wikidata5m.console import emit, json_option, log, table
+from wikidata5m.console import command_line, emit, json_option, log, table
 
 if TYPE_CHECKING:
     from wikidata5m.schema import Part, Setting
@@ -225,3 +225,4 @@ def demo(out: Path, overwrite: bool, entities: int, seed: int) -> None:
     claim_output(out, overwrite=overwrite)
     report = run_demo(out, entities=entities, seed=seed)
     click.echo(f"report: {report}")
+    log(f"next: {command_line('explore', out / 'dataset')} --open")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -59,6 +60,11 @@ def output_options(command: Command) -> Command:
 def log(message: str) -> None:
     """Say something on stderr."""
     click.echo(message, err=True)
+
+
+def command_line(*words: str | Path) -> str:
+    """The command `wikidata5m WORDS...`, quoted so that a shell reads it as it is meant."""
+    return f"wikidata5m {shlex.join(map(str, words))}"
 
 
 def emit(result: Mapping[str, Any], *, as_json: bool, text: str = "") -> None:

@@ -1,6 +1,6 @@
 """A dataset folder as an object: what every trainer, evaluator and report reads.
 
-Imports errors, manifest, schema, search and texts.
+Imports console, errors, manifest, schema, search and texts.
 Shapes: N triplets, E entities, R relations. The tests run every example below.
 """
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from wikidata5m import schema
+from wikidata5m.console import command_line
 from wikidata5m.errors import DatasetError, unreadable
 from wikidata5m.manifest import Manifest, load_manifest
 from wikidata5m.schema import PARTS, Part, Setting, Support
@@ -30,7 +31,7 @@ Triplets = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 
 CLOSE: Final = 100_000
-"""Among how many ids a mistyped one is compared."""
+"""Among how many ids or labels a mistyped one is compared."""
 
 
 class Dataset:
@@ -142,7 +143,7 @@ class Dataset:
 
     def has_split(self, setting: Setting) -> bool:
         """Whether the dataset holds this split; a graph too small for it has none."""
-        return (self.path / schema.split_file(setting, "train")).is_file()
+        return schema.split_file(setting, "train") in self.manifest.files
 
     def triplets(self, setting: Setting | None = None, part: Part | None = None) -> Triplets:
         """The triplets of one part of a split, (N, 3); all of them when neither is named.
@@ -165,7 +166,7 @@ class Dataset:
             raise DatasetError(
                 f"{self.path}: has no {setting} split (has: {', '.join(self.settings) or 'none'})"
                 + "".join(f" ({note})" for note in self.manifest.notes if setting in note)
-                + "; name one that it has, or make it with `wikidata5m split`"
+                + f"; name one that it has, or make it with `{self._to_split()}`"
             )
         return self.read_triplets(schema.split_file(setting, part))
 
@@ -280,6 +281,16 @@ class Dataset:
         """
         return self._index(self.relations["relation"], relation, "relation")
 
+    def close_names(self, wanted: str) -> list[str]:
+        """Up to three labels and ids of entities that are spelled like `wanted`, likest first.
+
+        They are looked for among the first CLOSE entities.
+
+        >>> dataset.close_names("Q10011")
+        ['Q1011', 'Q1001', 'Q1171']
+        """
+        return _alike(wanted, self.entity_labels, self.entity_ids)
+
     def entity_indices(self, entities: Sequence[str] | pl.Series) -> npt.NDArray[np.int32]:
         """(N,) the index of each id; one pass, however many. DatasetError for an unknown one.
 
@@ -351,8 +362,11 @@ class Dataset:
             raise self._unknown(ids, str(asked["id"][missing[0]]), kind)
         return found.to_numpy().astype(np.int32)
 
+    def _to_split(self) -> str:
+        return command_line("split", self.path, "--out", "OTHER")
+
     def _unknown(self, ids: pl.Series, wanted: str, kind: str) -> DatasetError:
-        close = difflib.get_close_matches(wanted, ids.head(CLOSE).to_list(), n=3)
+        close = self.close_names(wanted) if kind == "entity" else _alike(wanted, ids)
         hint = f"; close: {', '.join(close)}" if close else "; check the id"
         return DatasetError(f"{self.path}: no {kind} {wanted!r}{hint}")
 
@@ -373,3 +387,9 @@ class Dataset:
             return query.collect()
         except (OSError, pl.exceptions.PolarsError) as error:
             raise unreadable(self.path / name, error) from None
+
+
+def _alike(wanted: str, *names: pl.Series) -> list[str]:
+    """Three of the first CLOSE of each, by likeness; none twice."""
+    among = dict.fromkeys(name for each in names for name in each.head(CLOSE).to_list())
+    return difflib.get_close_matches(wanted, among, n=3)

@@ -6,12 +6,11 @@ upper package and reads as the shortest tutorial.
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-from wikidata5m.console import log
+from wikidata5m.console import command_line, log
 from wikidata5m.errors import Wikidata5MError
 
 MODELS = ("transe", "complex")
@@ -22,13 +21,13 @@ def run_demo(out: Path, *, entities: int, seed: int) -> Path:
 
     Raises Wikidata5MError naming the first step that fails; its own message is on stderr.
     """
-    for arguments in _steps(out, str(entities), str(seed)):
-        log(f"\n$ wikidata5m {shlex.join(arguments)}")
+    steps = _steps(out, str(entities), str(seed))
+    for number, arguments in enumerate(steps, start=1):
+        told = command_line(*arguments)
+        log(f"\nstep {number} of {len(steps)}\n$ {told}")
         command = [sys.executable, "-m", "wikidata5m", *arguments]
         if subprocess.run(command, check=False).returncode:  # noqa: S603 - our own command line
-            raise Wikidata5MError(
-                f"the demo stopped at `wikidata5m {shlex.join(arguments)}`; its message is above"
-            )
+            raise Wikidata5MError(f"the demo stopped at `{told}`; its message is above")
     return out / "report" / "index.html"
 
 

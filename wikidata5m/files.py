@@ -121,8 +121,10 @@ def claim_output(
         raise OutputExistsError(f"{path}: not a folder of its own; name another output folder")
     if path.exists() and any(path.iterdir()) and not resume:
         if not overwrite:
+            begun = bool(marker) and (path / marker).exists()
+            go_on = "pass --resume to go on with the run in it, " if begun else ""
             raise OutputExistsError(
-                f"{path}: not empty; name another folder, or pass --overwrite to replace it"
+                f"{path}: not empty; {go_on}name another folder, or pass --overwrite to replace it"
             )
         for needed in (Path.cwd(), *inputs):
             if needed.resolve().is_relative_to(path.resolve()):

@@ -41,8 +41,9 @@ def render(result: dict[str, Any]) -> str:
             f"Types: {types or 'none'}\n"
             f"Aliases: {', '.join(result['aliases']) or 'none'}\n"
             + "\n".join(_split_line(setting, n) for setting, n in result["splits"].items()),
-            result["text"],
-            f"{result['facts']:,} facts, {len(facts):,} listed:",
+            *([result["text"]] if result["text"] else []),
+            f"{result['facts']:,} {'fact' if result['facts'] == 1 else 'facts'}, "
+            f"{len(facts):,} listed:",
             table(["head", "relation", "tail"], facts),
             *([f"Others that match: {others}. Name one by its id."] if others else []),
         ]

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from wikidata5m.console import emit, json_option, output_options
+from wikidata5m.console import command_line, emit, json_option, output_options
 from wikidata5m.errors import ConfigError
 
 _FOLDER = click.Path(path_type=Path)
@@ -116,7 +116,7 @@ def tune(
         {"out": str(out), "trials": [asdict(trial) for trial in found]},
         as_json=as_json,
         text=f"{markdown(found, space)}\n\n{out / WINNER}: the winner, valid MRR {found[0].mrr:.4f}"
-        f"\nnext: wikidata5m bench train {dataset} --config {out / WINNER} --out RUN",
+        f"\nnext: {command_line('bench', 'train', dataset, '--config', out / WINNER)} --out RUN",
     )
 
 

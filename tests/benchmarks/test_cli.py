@@ -98,6 +98,13 @@ def test_a_negative_seed_is_a_usage_error(small: Dataset, tmp_path: Path) -> Non
     assert "--seed" in invoke(*words, "--seed", -1, code=2).stderr
 
 
+def test_resuming_with_half_of_the_settings_is_a_usage_error(
+    small: Dataset, tmp_path: Path
+) -> None:
+    words = ["bench", "train", small.path, "--resume", "--out", tmp_path]
+    assert "leave the others out" in invoke(*words, "--set", "train.epochs=6", code=2).stderr
+
+
 def test_resuming_a_finished_run_changes_nothing(small: Dataset, tmp_path: Path) -> None:
     words = ["bench", "train", small.path, "--model", "transe", "--out", tmp_path, *SETTINGS]
     invoke(*words)

@@ -113,6 +113,7 @@ def test_names_are_found_and_several_of_one_name_are_listed(small: Dataset) -> N
     assert ask(small, None, "Country", "land 0") == Query(None, find_relation(small, "P17"), land)
     for head, relation, message in (
         ("Land", "P17", r"no entity is called 'Land'; close: Q1"),
+        ("Lnad 0", "P17", "no entity is called 'Lnad 0'; close: Land 0"),
         ("xyzzy", "P17", "no entity is called 'xyzzy'; try"),
         ("Land 0", "countri", "no relation 'countri'; close: country"),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from click.testing import CliRunner
 from tests.conftest import REPOSITORY
 from tests.datasets import make_dataset
 from wikidata5m.cli import main
+from wikidata5m.console import command_line
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -59,6 +61,18 @@ def test_help_loads_neither_torch_nor_polars() -> None:
         "assert 'kepler' in result.output and result.exit_code == 0, result.output\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_no_list_of_commands_cuts_a_line_short() -> None:
+    for words in ([], ["bench"], ["kepler"], ["dumps"]):
+        listed = CliRunner().invoke(main, [*words, "-h"]).output.partition("Commands:")[2]
+        assert listed
+        assert "..." not in listed
+
+
+def test_a_command_to_copy_is_quoted_for_the_shell() -> None:
+    told = command_line("show", Path("a folder"), "O'Brien")
+    assert shlex.split(told) == ["wikidata5m", "show", "a folder", "O'Brien"]
 
 
 def test_a_mistyped_command_gets_the_closest_and_exit_code_2() -> None:

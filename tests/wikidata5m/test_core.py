@@ -41,6 +41,8 @@ def test_an_output_folder_is_never_overwritten_unasked(tmp_path: Path) -> None:
     with pytest.raises(OutputExistsError, match="no interrupted run"):
         claim_output(tmp_path, resume=True, marker="config.yaml")
     claim_output(tmp_path, resume=True, marker="kept")
+    with pytest.raises(OutputExistsError, match="pass --resume to go on"):
+        claim_output(tmp_path, marker="kept")
     with pytest.raises(OutputExistsError, match="which --overwrite would delete"):
         claim_output(tmp_path, overwrite=True, inputs=[tmp_path / "kept"])
     with pytest.raises(OutputExistsError, match="which --overwrite would delete"):

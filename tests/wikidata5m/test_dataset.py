@@ -105,6 +105,13 @@ def test_damaged_and_missing_texts_are_told_with_the_file(tmp_path: Path) -> Non
         Texts(tmp_path, 3)
 
 
+def test_a_split_whose_file_is_gone_is_not_taken_for_none(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data")
+    (dataset.path / "transductive" / "train.parquet").unlink()
+    with pytest.raises(DatasetError, match=r"train.parquet: cannot be read"):
+        dataset.triplets("transductive", "train")
+
+
 def test_many_ids_at_once_and_an_unknown_one(dataset: Dataset) -> None:
     ids = dataset.entity_ids.to_list()
     asked = [ids[7], ids[0], ids[7]]
