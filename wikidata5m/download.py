@@ -23,7 +23,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -228,8 +227,8 @@ def _from_mirrors(file: RemoteFile, target: Path, part: _Part, patience: Patienc
         try:
             hashes = _from_mirror(url, part, expected, patience, file.name)
         except Refused as error:
-            problems.append(f"{urlsplit(url).hostname} {error}")
-            log(f"{file.name}: {without_password(url)} {error}")
+            problems.append(f"{without_password(url)} {error}")
+            log(f"{file.name}: {problems[-1]}")
             continue
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
