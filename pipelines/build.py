@@ -41,11 +41,13 @@ from wikidata5m.console import log, progress
 from wikidata5m.errors import InputError
 from wikidata5m.files import claim_output
 from wikidata5m.manifest import Manifest, load_manifest
+from wikidata5m.published import GENERATOR, INVENTED
 from wikidata5m.schema import Ranks
 from wikidata5m.writer import Provenance, Tables, write_dataset
 
 WORK: Final = ".build"
 EXCLUDED: Final = "exclude_triplets"
+_GENERATED: Final = f"<generator>{GENERATOR}</generator>".encode()
 _DBNAME: Final = re.compile(rb"<dbname>([^<]+)</dbname>")
 MOST_TASK: Final = 32 << 20
 
@@ -162,6 +164,7 @@ def build(
     aligned = align(work, config.min_words, excluded_X3)
     for note in aligned.notes:
         log(note)
+    invented = (INVENTED,) if _GENERATED in head(source.wikipedia) else ()
     trial = _trial_note(config)
     made = _split(aligned.tables, config)
     provenance = Provenance(
@@ -170,7 +173,7 @@ def build(
         config=_resolved(config),
         counts=aligned.counts,
         drops=aligned.drops | made.drops,
-        notes=(*unread, *aligned.notes, *trial, *made.notes),
+        notes=(*unread, *aligned.notes, *trial, *made.notes, *invented),
     )
     manifest = write_dataset(out, aligned.tables, made.splits, provenance, made.classification)
     shutil.rmtree(work)

@@ -1,13 +1,14 @@
-"""Figures that others printed, to hold a dataset against. Imports nothing of the project.
+"""Figures that others printed, and which datasets they are of. Imports manifest.
 
 Tables 1-4 and 9 of Wang et al. (TACL 2021); the first release's sizes are of its preprint.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
+
+from wikidata5m.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,12 @@ class Published:
     """Entities, relations and triplets by part (Table 3)."""
     categories: dict[str, int] = field(default_factory=dict)
     """Entities by class (Table 2)."""
+
+    @property
+    def sizes(self) -> set[tuple[int, int]]:
+        """Entities and relations: of the whole, and of the inductive parts without the rest."""
+        parts = sum(entities for entities, _, _ in self.inductive.values())
+        return {(self.entities, self.relations), (parts or self.entities, self.relations)}
 
 
 def _parts(train: int, valid: int, test: int) -> dict[str, int]:
@@ -128,19 +135,42 @@ WIKIDATA5M_RESULTS: Final = (
 
 
 INVENTED: Final = "synthetic graph: names, texts and facts are invented"
-"""The note of a graph that has another's size alone."""
+"""The note of a graph that has another's size, names of ids or form alone."""
+GENERATOR: Final = "wikidata5m world"
+"""What the dump of an invented Wikipedia names as its <generator>."""
 
 
-def recognise(
-    name: str, entities: int, relations: int, notes: Sequence[str] = ()
-) -> Published | None:
-    """The published figures of a dataset of these counts, or of Wikidata5M's by its name.
+def recognise(told: Manifest) -> Published | None:
+    """The published figures of a dataset: by its counts, or as another version of Wikidata5M.
 
-    None for a graph whose notes say that it is invented, whatever its size.
+    None for a graph whose notes say that it is invented, whatever its size and name.
     """
-    if INVENTED in notes:
+    if INVENTED in told.notes:
         return None
-    for each in PUBLISHED:
-        if (each.entities, each.relations) == (entities, relations):
-            return each
-    return WIKIDATA5M if name.lower().startswith("wikidata5m") else None
+    size = (told.counts["entities"], told.counts["relations"])
+    same = next((each for each in PUBLISHED if size in each.sizes), None)
+    return same or (WIKIDATA5M if _is_version(told) else None)
+
+
+def is_wikidata5m(told: Manifest) -> bool:
+    """Whether a dataset is the paper's, or another version of it."""
+    known = recognise(told)
+    return known is not None and known.name.startswith("Wikidata5M")
+
+
+def is_split_anew(told: Manifest) -> bool:
+    """Whether its splits are not those that its triplets came with."""
+    return isinstance(told.config.get("dataset"), dict)
+
+
+def _is_version(told: Manifest) -> bool:
+    """Read from a release; or built from whole dumps of Wikidata and the English Wikipedia, and
+    named so. A name alone says nothing.
+    """
+    config = told.config
+    while isinstance(config.get("dataset"), dict):  # split anew, of what it was before
+        config = config["dataset"]
+    dumps = {"wikidata", "wikipedia"} <= {source.get("role") for source in told.sources}
+    whole = config.get("site") == "enwiki" and not config.get("limit")
+    built = dumps and whole and told.name.lower().startswith("wikidata5m")
+    return "release" in config or built

@@ -42,8 +42,7 @@ def stats(dataset: Dataset) -> dict[str, Any]:
         "relation_sizes": lambda: _buckets(relation_sizes(dataset)),
         "words": lambda: _words(words(dataset)),
     }
-    told = dataset.manifest
-    known = recognise(told.name, dataset.num_entities, dataset.num_relations, told.notes)
+    known = recognise(dataset.manifest)
     return {
         "name": dataset.manifest.name,
         "published": asdict(known) if known else None,

@@ -18,7 +18,8 @@ from wikidata5m.published import (
     WIKIDATA5M,
     WIKIDATA5M_RESULTS,
     PaperTable,
-    recognise,
+    is_split_anew,
+    is_wikidata5m,
 )
 
 CAPTIONS: Final[dict[PaperTable, str]] = {
@@ -26,8 +27,12 @@ CAPTIONS: Final[dict[PaperTable, str]] = {
     "9a": "Table 9a: encoders, transductive",
     "9b": "Table 9b: encoders, inductive",
 }
-NOT_THE_SAME: Final = "; ours on another version of the dataset, or an unknown one"
+NOT_THE_SAME: Final = "; ours on another version of the dataset, or another split of it"
 COLUMNS: Final = ("mrr", "hits@1", "hits@3", "hits@10")
+NOT_AT_HAND: Final = (
+    "Results whose dataset is not at hand, so that nobody can tell whether it is Wikidata5M; name "
+    "it by --dataset"
+)
 NOT_OURS: Final = (
     "Tables 4 and 9 of the paper rank the test part of Wikidata5M "
     f"({WIKIDATA5M.entities:,} entities). None of these results does, so that no figure of the "
@@ -38,26 +43,22 @@ NOT_OURS: Final = (
 def paper_section(results: Sequence[Result], datasets: Datasets) -> Section:
     """One table for each table of the paper that a result belongs to, by protocol."""
     blocks: list[Block] = []
-    on_wikidata5m = [r for r in results if r.part == "test" and r.metrics["both"].get("mrr")]
-    on_wikidata5m = [r for r in on_wikidata5m if is_wikidata5m(r, datasets.of(r))]
+    ranked = [r for r in results if r.part == "test" and "mrr" in r.metrics["both"]]
+    at_hand = [(result, dataset) for result in ranked if (dataset := datasets.of(result))]
+    found = [(result, dataset) for result, dataset in at_hand if is_wikidata5m(dataset.manifest)]
+    known = {result.dataset.hash: dataset for result, dataset in found}
     for table in get_args(PaperTable):
-        mine = [result for result in on_wikidata5m if _belongs(result, table)]
-        blocks += [_beside(table, group, datasets.of(group[0])) for group in group_results(mine)]
-    others = len(results) - len(on_wikidata5m)
-    if blocks and others:
+        groups = group_results([result for result, _ in found if _belongs(result, table)])
+        blocks += [_beside(table, group, known[group[0].dataset.hash]) for group in groups]
+    blocks = blocks or [Note(NOT_OURS)]
+    others = len(results) - len(found)
+    if found and others:
         blocks.append(
             Note(f"Results on other datasets or parts, not comparable with the paper: {others}.")
         )
-    return Section("paper", "Beside the paper", blocks or [Note(NOT_OURS)])
-
-
-def is_wikidata5m(result: Result, dataset: Dataset | None) -> bool:
-    """Whether the paper's figures are of the same dataset, or of another version of it."""
-    if dataset is None:
-        return result.dataset.name.lower().startswith("wikidata5m")
-    told = dataset.manifest
-    known = recognise(told.name, dataset.num_entities, dataset.num_relations, told.notes)
-    return known is not None and known.name.startswith(WIKIDATA5M.name.split()[0])
+    if len(at_hand) < len(ranked):
+        blocks.append(Note(f"{NOT_AT_HAND}: {len(ranked) - len(at_hand)}."))
+    return Section("paper", "Beside the paper", blocks)
 
 
 def _belongs(result: Result, table: PaperTable) -> bool:
@@ -79,10 +80,10 @@ def _name(result: Result) -> str:
     return ONE_NEGATIVE if result.model == "transe" and negatives == 1 else result.model
 
 
-def _beside(table: PaperTable, comparable: list[Result], dataset: Dataset | None) -> Table:
+def _beside(table: PaperTable, comparable: list[Result], dataset: Dataset) -> Table:
     """The paper's rows, each with ours of the same model below it; then ours that it lacks."""
     (found,) = result_tables(comparable, side="both")
-    same = _is_the_papers(dataset)
+    same = _is_the_papers(comparable[0], dataset)
     ours = [row for row in found.rows if row.runs]
     rows: list[list[object]] = []
     for each in (each for each in WIKIDATA5M_RESULTS if each.table == table):
@@ -134,24 +135,29 @@ def _percent(row: Row, column: str) -> str:
     return f"{value:.1f}"
 
 
-def _is_the_papers(dataset: Dataset | None) -> bool:
-    """Whether it has the counts of the paper's."""
-    counts = (WIKIDATA5M.entities, WIKIDATA5M.relations)
-    return dataset is not None and (dataset.num_entities, dataset.num_relations) == counts
+def _is_the_papers(result: Result, dataset: Dataset) -> bool:
+    """Whether the split is the paper's by its counts; one drawn anew may have the same."""
+    told = dataset.manifest
+    theirs = WIKIDATA5M.transductive
+    if result.setting == "inductive":
+        theirs = {part: triplets for part, (_, _, triplets) in WIKIDATA5M.inductive.items()}
+    counts = {part: told.counts.get(f"{result.setting}_{part}") for part in theirs}
+    of_size = (dataset.num_entities, dataset.num_relations) in WIKIDATA5M.sizes
+    return of_size and counts == theirs and not is_split_anew(told)
 
 
-def _differences(result: Result, dataset: Dataset | None) -> Iterator[str]:
+def _differences(result: Result, dataset: Dataset) -> Iterator[str]:
     """What must be known before the two are compared."""
     yield "The paper counts equal scores as ranked above the truth, and gives one run without seed."
     theirs = (
         WIKIDATA5M.entities if result.setting != "inductive" else WIKIDATA5M.inductive["test"][0]
     )
-    if not _is_the_papers(dataset):
+    if is_split_anew(dataset.manifest):
+        yield "Not comparable without reserve: the test part is not the paper's, but drawn anew."
+    elif not _is_the_papers(result, dataset):
         yield (
             "Not comparable without reserve: this is another version of the dataset than the "
             f"paper's of {WIKIDATA5M.entities:,} entities."
-            if dataset
-            else "The dataset is not at hand, and its version was not checked."
         )
     if result.protocol.candidates != theirs:
         yield (

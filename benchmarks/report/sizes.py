@@ -15,7 +15,7 @@ from benchmarks.plots import short
 from benchmarks.report import charts
 from benchmarks.report.blocks import Block, Figure, Fold, Note, Section, Table, Term
 from wikidata5m.dataset import Dataset
-from wikidata5m.published import PUBLISHED, WIKIDATA5M
+from wikidata5m.published import PUBLISHED, WIKIDATA5M, is_wikidata5m
 from wikidata5m.schema import PARTS
 from wikidata5m.stats import relation_sizes, stats
 
@@ -27,14 +27,14 @@ FIRST_RELEASE: Final = "Wikidata5M (first release)"
 def dataset_section(dataset: Dataset) -> Section:
     """Tables 1-3, with the paper's figures where they belong, and how degrees are spread."""
     known = stats(dataset)
-    is_wikidata5m = bool(known["published"]) and known["published"]["name"].startswith("Wikidata5M")
+    beside = is_wikidata5m(dataset.manifest)
     tables = [
         _sizes(dataset, known),
-        _categories(known, is_wikidata5m=is_wikidata5m),
-        _inductive(known, is_wikidata5m=is_wikidata5m),
+        _categories(known, beside=beside),
+        _inductive(known, beside=beside),
     ]
     blocks: list[Block] = [table for table in tables if table.rows]
-    if not is_wikidata5m:
+    if not beside:
         blocks.append(
             Note(
                 "Tables 2 and 3 of the paper describe Wikidata5M, and this dataset is another: "
@@ -64,16 +64,16 @@ def _sizes(dataset: Dataset, known: Mapping[str, Any]) -> Table:
     )
 
 
-def _categories(known: Mapping[str, Any], *, is_wikidata5m: bool) -> Table:
+def _categories(known: Mapping[str, Any], *, beside: bool) -> Table:
     rows: list[list[object]] = []
     for row in known["categories"]:
         name = Term(row["label"] or row["class"], row["class"])
         rows.append([name, row["entities"], f"{row['share']:.1%}"])
-        if is_wikidata5m:
+        if beside:
             told = WIKIDATA5M.categories.get(row["class"])
             share = f"{told / WIKIDATA5M.entities:.1%}" if told else "-"
             rows[-1] += [told or "-", share]
-    paper = ["paper", "share, paper"] if is_wikidata5m else []
+    paper = ["paper", "share, paper"] if beside else []
     return Table(
         caption="Table 2: the most frequent categories",
         header=["category", "entities", "share", *paper],
@@ -81,14 +81,14 @@ def _categories(known: Mapping[str, Any], *, is_wikidata5m: bool) -> Table:
     )
 
 
-def _inductive(known: Mapping[str, Any], *, is_wikidata5m: bool) -> Table:
+def _inductive(known: Mapping[str, Any], *, beside: bool) -> Table:
     columns = ("entities", "relations", "triplets")
     split = known["parts"].get("inductive", {})
     rows: list[list[object]] = []
     for part, sizes in split.items():
-        theirs = WIKIDATA5M.inductive[part] if is_wikidata5m else ()
+        theirs = WIKIDATA5M.inductive[part] if beside else ()
         rows.append([part, *(sizes[column] for column in columns), *theirs])
-    paper = [f"{column}, paper" for column in columns] if is_wikidata5m else []
+    paper = [f"{column}, paper" for column in columns] if beside else []
     return Table(
         caption="Table 3: the inductive split", header=["subset", *columns, *paper], rows=rows
     )

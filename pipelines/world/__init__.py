@@ -1,5 +1,5 @@
 """A seeded synthetic world, written as real-format Wikidata and Wikipedia dumps, with its truth.
-Imports wikidata5m.errors, wikidata5m.schema and the world's own modules.
+Imports wikidata5m.{errors,published,schema} and the world's own modules.
 
     write_world(WorldConfig(entities=20_000), Path("world"), workers=2)
 

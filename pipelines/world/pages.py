@@ -1,4 +1,4 @@
-"""The pages of the synthetic Wikipedia dump, as XML. Imports the world's modules."""
+"""The pages of the synthetic Wikipedia dump, as XML. Imports published and the world's modules."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pipelines.world.phrases import HATNOTES
 from pipelines.world.random import Stream
 from pipelines.world.statements import Items
 from pipelines.world.text import Texts
+from wikidata5m.published import GENERATOR
 
 __all__ = ["FOOTER", "HEADER", "Pages"]
 
@@ -37,7 +38,7 @@ def _header() -> str:
         'http://www.mediawiki.org/xml/export-0.10.xsd" version="0.10" xml:lang="en">\n'
         "  <siteinfo>\n    <sitename>Wikipedia</sitename>\n    <dbname>enwiki</dbname>\n"
         "    <base>https://en.wikipedia.org/wiki/Main_Page</base>\n"
-        "    <generator>MediaWiki 1.34.0-wmf.11</generator>\n    <case>first-letter</case>\n"
+        f"    <generator>{GENERATOR}</generator>\n    <case>first-letter</case>\n"
         f"    <namespaces>\n{spaces}\n    </namespaces>\n  </siteinfo>\n"
     )
 

@@ -20,10 +20,9 @@ from hypothesis import strategies as st
 from benchmarks.datasets import Datasets
 from benchmarks.formats import latex
 from benchmarks.plots import clean, short
-from benchmarks.report.blocks import Note, Section, Table, all_tables
+from benchmarks.report.blocks import Note, Table, all_tables
 from benchmarks.report.funnel import ITEMS, STATEMENTS, _ways, funnel_section
 from benchmarks.report.names import run_labels
-from benchmarks.report.paper import is_wikidata5m, paper_section
 from benchmarks.report.scores import curves_section
 from benchmarks.report.write import make_sections, write_report
 from benchmarks.results import Result, load_result
@@ -33,7 +32,6 @@ from tests.benchmarks.hostile import NASTY, hostile_dataset, hostile_result
 from tests.benchmarks.test_cli import invoke
 from wikidata5m.dataset import Dataset
 from wikidata5m.manifest import Manifest
-from wikidata5m.published import INVENTED, WIKIDATA5M
 
 
 @pytest.fixture(scope="module")
@@ -217,89 +215,6 @@ def test_relations_and_entities_go_by_their_names_while_the_dataset_is_there(
     changed = replace(one, dataset=replace(one.dataset, hash="0" * 32))
     assert Datasets(small).of(changed) is None
     assert Datasets(small).entities(one, ["Q1000"])["Q1000"][0] == "Land 0"
-
-
-# The paper
-
-
-def in_paper(result: Result, **protocol: Any) -> Result:
-    dataset = replace(result.dataset, name="wikidata5m", path="/nowhere")
-    return replace(result, dataset=dataset, protocol=replace(result.protocol, **protocol))
-
-
-def notes(section: Section) -> str:
-    tables = all_tables(section.blocks)
-    plain = [block.text for block in section.blocks if isinstance(block, Note)]
-    return " ".join([*plain, *(table.note for table in tables)])
-
-
-def test_the_papers_figures_stand_only_beside_results_on_its_dataset(one: Result) -> None:
-    section = paper_section([one], Datasets())
-    assert all_tables(section.blocks) == []
-    assert "none is shown" in notes(section)
-    valid = replace(in_paper(one), part="valid")
-    assert all_tables(paper_section([valid], Datasets()).blocks) == []
-
-
-def test_ours_stand_below_the_papers_of_the_same_name(one: Result, other: Result) -> None:
-    runs = [in_paper(one), in_paper(other)]
-    four, nine = all_tables(paper_section(runs, Datasets()).blocks)
-    assert "Table 4" in four.caption
-    assert "ours on another version of the dataset" in four.caption
-    assert "Table 9a" in nine.caption
-    names = [str(row[0]) for row in four.rows if "pessimistic" not in str(row[0])]
-    assert names[:2] == ["TransE (the paper)", "transe (ours, seed 0)"]
-    assert names[names.index("ComplEx (the paper)") + 1] == "complex (ours, seed 0)"
-    assert four.rows[0][1:] == [109_370, "25.3", "17.0", "31.1", "39.2"]
-    ours = next(row for row in four.rows if str(row[0]) == "transe (ours, seed 0)")
-    assert ours[2] == f"{100 * one.metrics['both']['mrr']:.1f}"
-    assert "The dataset is not at hand" in four.note
-    assert f"among 4,594,485 candidates, and these results among {one.protocol.candidates}" in (
-        four.note
-    )
-    assert "complex" not in {str(row[0]).split(" (")[0] for row in nine.rows}
-
-
-def test_one_negative_and_encoders_have_rows_of_their_own(one: Result) -> None:
-    single = replace(in_paper(one), config={"train": {"negatives": 1}})
-    (nine,) = all_tables(paper_section([single], Datasets()).blocks)
-    names = [str(row[0]) for row in nine.rows]
-    assert names[names.index("TransE† (the paper)") + 1].startswith("transe (ours")
-    kepler = replace(in_paper(one), kind="kepler", model="kepler-cond", setting="inductive")
-    own = replace(kepler, model="contrastive", run="b")
-    (nine_b,) = all_tables(paper_section([kepler, own], Datasets()).blocks)
-    names = [str(row[0]) for row in nine_b.rows]
-    assert names[names.index("KEPLER-Cond (the paper)") + 1].startswith("kepler-cond (ours")
-    assert any(name.startswith("contrastive (ours") for name in names[-2:])
-    assert "among 7,475 candidates" in nine_b.note
-
-
-def test_seeds_and_samples_are_told_with_their_spread(one: Result) -> None:
-    runs = [
-        replace(in_paper(one), seed=seed, run=f"r{seed}", config=one.config | {"seed": seed})
-        for seed in (0, 1, 2)
-    ]
-    four, _ = all_tables(paper_section(runs, Datasets()).blocks)
-    row = next(row for row in four.rows if "3 seeds" in str(row[0]))
-    assert str(row[0]) == "transe, 3 seeds (ours, seeds 0 1 2)"
-    assert str(row[2]).endswith("± 0.0")
-    sample = in_paper(one, triplets=10, sample_seed=0)
-    sample = replace(sample, intervals={"both": {"mrr": (0.1, 0.2), "mr": (1.0, 9.0)}})
-    four, _ = all_tables(paper_section([sample], Datasets()).blocks)
-    row = next(row for row in four.rows if "ours, seed" in str(row[0]))
-    assert str(row[2]).endswith("[10.0, 20.0]")
-    assert "a sample of 10" in four.note
-
-
-def test_a_graph_of_the_papers_size_is_not_taken_for_the_papers(
-    one: Result, small: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Dataset, "num_entities", WIKIDATA5M.entities)
-    monkeypatch.setattr(Dataset, "num_relations", WIKIDATA5M.relations)
-    assert is_wikidata5m(one, small)
-    invented = replace(small.manifest, notes=(INVENTED,))
-    monkeypatch.setattr(small, "manifest", invented)
-    assert not is_wikidata5m(one, small)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from tests.pipelines.checker import check_inductive, check_transductive
 from wikidata5m import load
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
+from wikidata5m.published import INVENTED, is_wikidata5m
 from wikidata5m.schema import PARTS, Ranks, StatementDrop
 from wikidata5m.verify import verify
 
@@ -76,8 +77,11 @@ def assert_equals_truth(dataset: Dataset, truth: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["bz2", "gz"])
 def test_a_built_world_equals_its_truth(world: Path, tmp_path: Path, kind: str) -> None:
-    build(dumps(world, kind), tmp_path / "data", BuildConfig())
-    assert_equals_truth(load(tmp_path / "data"), world / "truth")
+    manifest = build(dumps(world, kind), tmp_path / "wikidata5m-0", BuildConfig())
+    assert_equals_truth(load(tmp_path / "wikidata5m-0"), world / "truth")
+    assert INVENTED in manifest.notes
+    assert not is_wikidata5m(manifest)
+    assert is_wikidata5m(replace(manifest, notes=()))
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from click.testing import CliRunner
 from tests.datasets import make_dataset
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
-from wikidata5m.published import INVENTED, PUBLISHED, WIKIDATA5M, recognise
+from wikidata5m.manifest import Manifest
+from wikidata5m.published import INVENTED, PUBLISHED, WIKIDATA5M, is_wikidata5m, recognise
 from wikidata5m.schema import PARTS
 from wikidata5m.stats import render, stats
 
@@ -48,17 +50,54 @@ def test_figures_are_those_of_a_plain_count(dataset: Dataset) -> None:
     assert result["published"] is None
 
 
-def test_the_papers_figures_stand_beside_a_dataset_it_names(tmp_path: Path) -> None:
+def told(name: str, size: tuple[int, int] = (7, 7), *notes: str, **config: object) -> Manifest:
+    """A manifest with no more than what tells one dataset from another."""
+    counts = {"entities": size[0], "relations": size[1]}
+    sources = tuple({"role": role} for role in ("wikidata", "wikipedia") if "site" in config)
+    return Manifest(
+        name=name, created="", sources=sources, config=config, counts=counts, drops={}, notes=notes
+    )
+
+
+def test_counts_tell_which_dataset_of_a_paper_it_is() -> None:
     for each in PUBLISHED:
-        assert recognise("x", each.entities, each.relations) is each
-    assert recognise("wikidata5m-2026-01", 7, 7) is WIKIDATA5M
-    assert recognise("small", 7, 7) is None
-    size = (WIKIDATA5M.entities, WIKIDATA5M.relations)
-    assert recognise("wikidata5m", *size, ("a note", INVENTED)) is None
+        size = (each.entities, each.relations)
+        assert recognise(told("x", size)) is each
+        assert recognise(told("wikidata5m", size, "a note", INVENTED)) is None
+    # The inductive files alone lack the entities that lie between the parts.
+    assert recognise(told("x", (4_594_458, 822))) is WIKIDATA5M
     # The sums that the paper itself prints.
     assert sum(WIKIDATA5M.transductive.values()) == 20_624_575
     assert sum(WIKIDATA5M.categories.values()) == 2_225_501
-    text = render(stats(make_dataset(tmp_path / "d", name="wikidata5m-toy")))
+
+
+def test_another_version_is_told_by_what_it_was_made_from_never_by_a_name_alone() -> None:
+    release: dict[str, object] = {"release": "v1-libkge"}
+    dumps: dict[str, object] = {"site": "enwiki", "limit": None}
+    for name, config, expected in (
+        ("x", release, True),
+        ("x", {"dataset": {"dataset": release}}, True),
+        ("Wikidata5M-2026", dumps, True),
+        ("wikidata5m-2026", {"settings": [], "dataset": dumps} | {"site": ""}, True),
+        ("x", dumps, False),
+        ("wikidata5m", {}, False),
+        ("wikidata5m", {"synthetic": {}}, False),
+        ("wikidata5m", {"dataset": {}}, False),
+        ("wikidata5m", {"dataset": "x"}, False),
+        ("wikidata5m", dumps | {"site": "dewiki"}, False),
+        ("wikidata5m", dumps | {"limit": 100}, False),
+    ):
+        assert is_wikidata5m(told(name, (7, 7), **config)) == expected, (name, config)
+        assert not is_wikidata5m(told(name, (7, 7), INVENTED, **config))
+    assert is_wikidata5m(told("x", (4_594_485, 822)))
+    assert not is_wikidata5m(told("x", (14_951, 1_345)))
+
+
+def test_the_papers_figures_stand_beside_another_version(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d", name="wikidata5m-toy")
+    assert "20,614,279" not in render(stats(dataset))
+    replace(dataset.manifest, config={"release": "v3"}).save(dataset.path)
+    text = render(stats(Dataset(dataset.path)))
     assert "20,614,279" in text
     assert "4,579,609 / 822 / 20,496,514" in text
     assert "1,517,591 (33.0%)" in text
