@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from tests.explorer.conftest import HOSTILE, OURS, Ranker, client
 from wikidata5m.dataset import Triplets
-from wikidata5m.errors import ConfigError
+from wikidata5m.errors import ConfigError, DatasetError
 from wikidata5m.explorer import app
 from wikidata5m.explorer.answerers import Role, Scored
 from wikidata5m.explorer.guard import HEADERS, policy_for
@@ -246,9 +246,12 @@ def test_a_token_is_asked_for_kept_in_a_cookie_and_left_out_of_the_address(
     assert bearer.get("/", headers={"authorization": f"Bearer {secret}"}).status_code == 200
 
 
-def test_a_fault_of_ours_tells_nothing(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [RuntimeError, DatasetError])
+def test_a_fault_of_ours_tells_nothing(
+    library: Library, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
     def fail(*_: object) -> None:
-        raise RuntimeError("secret path")
+        raise kind("secret path")
 
     browser = TestClient(
         client(library).app, base_url="http://localhost", raise_server_exceptions=False

@@ -33,6 +33,13 @@ def test_to_be_reached_from_elsewhere_needs_a_token(dataset: Dataset, host: str)
     assert "at least 16" in _call(dataset.path, "--host", host, "--token", "short").stderr
 
 
+@pytest.mark.parametrize("token", ["секретный-секрет", "a secret with\na line"])
+def test_a_token_that_no_cookie_holds_is_refused(dataset: Dataset, token: str) -> None:
+    refused = _call(dataset.path, "--token", token, "--embeddings", "none")
+    assert refused.exit_code == 1
+    assert "ASCII" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

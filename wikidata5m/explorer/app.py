@@ -182,7 +182,10 @@ class Explorer:
 
     @contextmanager
     def _model(self, name: str) -> Iterator[Answerer]:
-        """A model, for one question at a time; raises HTTPException 503 when too many wait."""
+        """A model, for one question at a time.
+
+        Raises HTTPException 503 when too many wait, 422 for what the model cannot answer.
+        """
         busy = HTTPException(
             503, "The models are busy. Try again in a moment.", {"Retry-After": "5"}
         )
@@ -193,6 +196,8 @@ class Explorer:
                 raise busy
             try:
                 yield self.models[name]
+            except Wikidata5MError as error:
+                raise HTTPException(422, str(error)) from error
             finally:
                 self._asking.release()
         finally:
@@ -205,8 +210,6 @@ class Explorer:
             status, message, headers = error.status_code, error.detail, error.headers
         elif isinstance(error, NotFoundError):
             status, message = 404, str(error)
-        elif isinstance(error, Wikidata5MError):
-            status, message = 422, str(error)
         response = self.page("failure.html", status, code=status, message=message)
         response.headers.update(headers or {})
         return response
@@ -215,7 +218,7 @@ class Explorer:
 def make_app(library: Library, models: Mapping[str, Answerer], policy: Policy) -> ASGIApp:
     """The whole application behind its guard."""
     explorer = Explorer(library, models)
-    failing: list[type[Exception]] = [HTTPException, Wikidata5MError, Exception]
+    failing: list[type[Exception]] = [HTTPException, NotFoundError, Exception]
     app = Starlette(
         routes=[
             Route("/", explorer.home),

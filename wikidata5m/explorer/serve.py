@@ -47,11 +47,18 @@ class Address:
 
     @classmethod
     def of(cls, host: str, port: int, token: str) -> Address:
-        """Raises ConfigError for a host without address, or in reach of others without a token."""
+        """Raises ConfigError for a host without address, or in reach of others without a token.
+
+        Also for a token that is soon guessed, or that no cookie holds.
+        """
         if token and token != NEW and len(token) < LEAST_TOKEN:
             raise ConfigError(
                 f"--token: at least {LEAST_TOKEN} characters, or it is soon guessed; "
                 f"`--token {NEW}` makes one"
+            )
+        if not (token.isascii() and token.isprintable()):
+            raise ConfigError(
+                f"--token: letters, digits and signs of ASCII alone; `--token {NEW}` makes one"
             )
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
