@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 import pytest
 import ujson
 
+from tests.conftest import REPOSITORY
 from wikidata5m import load
 from wikidata5m.verify import verify
+
+INDEX = (REPOSITORY / "docs" / "index.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -21,6 +25,11 @@ def test_the_demo_builds_trains_ranks_and_reports(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"report: {out / 'report' / 'index.html'}"
     assert verify(load(out / "dataset")) == []
+    shown = re.findall(r"^\$ wikidata5m (.* demo-output/.*)$", INDEX, re.MULTILINE)
+    assert shown
+    for words in (line.replace("demo-output", str(out)).split() for line in shown):
+        if words[0] != "explore":
+            subprocess.run([*command[:3], *words], check=True, capture_output=True)
     page = (out / "report" / "index.html").read_text()
     assert "<svg" in page
     for run in ("transe", "complex"):

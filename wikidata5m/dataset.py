@@ -43,9 +43,9 @@ class Dataset:
     ('transductive', 'inductive')
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.manifest: Manifest = load_manifest(path)
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.manifest: Manifest = load_manifest(self.path)
         if "documents" in self.manifest.counts:
             raise DatasetError(
                 f"{path}: a corpus, not a dataset; name a folder that `wikidata5m build` or "

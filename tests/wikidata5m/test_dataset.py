@@ -44,7 +44,7 @@ def test_the_documented_examples_hold(
     example: doctest.DocTest, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(dataset.path.parent)
-    example.globs = {"dataset": Dataset(Path("small")), "pl": pl}
+    example.globs = {"dataset": Dataset("small"), "pl": pl}
     told: list[str] = []
     doctest.DocTestRunner().run(example, out=told.append)
     assert not told, "".join(told)
