@@ -327,8 +327,10 @@ class Dataset:
         return kept_names(key, self.num_entities, self._build_names)
 
     def _build_names(self) -> NameIndex:
-        aliases = self.read_column(schema.ENTITIES, "aliases")
-        return build_names(self.entity_labels, aliases, self.degrees)
+        # Of its own, so that the labels and triplets that are read go when the index is made.
+        source = Dataset(self.path)
+        aliases = source.read_column(schema.ENTITIES, "aliases")
+        return build_names(source.entity_labels, aliases, source.degrees)
 
     def describe_entity(self, index: int) -> dict[str, Any]:
         """One entity as a plain record: id, label, title, types with labels, aliases, text.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 import ujson
 from hypothesis import given
@@ -24,6 +25,7 @@ from benchmarks.report.blocks import Note, Table, all_tables
 from benchmarks.report.funnel import ITEMS, STATEMENTS, _ways, funnel_section
 from benchmarks.report.names import run_labels
 from benchmarks.report.scores import curves_section
+from benchmarks.report.sizes import _at_least
 from benchmarks.report.write import make_sections, write_report
 from benchmarks.results import Result, load_result
 from benchmarks.speed.machine import Machine
@@ -274,6 +276,12 @@ def test_every_drop_of_a_manifest_is_shown(small: Dataset) -> None:
     }
     assert {"7", "9"} <= cells
     assert any("unheard_of" in cell for cell in cells)
+
+
+def test_entities_are_counted_by_the_triplets_that_they_have_at_least() -> None:
+    degree_P, more_P = _at_least(np.array([0, 1, 1, 3]))
+    assert (degree_P.tolist(), more_P.tolist()) == ([1, 2, 3], [3, 1, 1])
+    assert [len(each) for each in _at_least(np.zeros(4, dtype=np.int64))] == [0, 0]
 
 
 # Names and forms
