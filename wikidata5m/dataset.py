@@ -369,7 +369,7 @@ class Dataset:
 
     def _unknown(self, ids: pl.Series, wanted: str, kind: str) -> DatasetError:
         close = self.close_names(wanted) if kind == "entity" else _alike(wanted, ids)
-        hint = f"; close: {', '.join(close)}" if close else "; check the id"
+        hint = f"; close: {', '.join(close)}" if close else "; check the spelling"
         return DatasetError(f"{self.path}: no {kind} {wanted!r}{hint}")
 
     # Files
@@ -392,6 +392,6 @@ class Dataset:
 
 
 def _alike(wanted: str, *names: pl.Series) -> list[str]:
-    """Three of the first CLOSE of each, by likeness; none twice."""
-    among = dict.fromkeys(name for each in names for name in each.head(CLOSE).to_list())
-    return difflib.get_close_matches(wanted, among, n=3)
+    """Three of the first CLOSE of each, by likeness, case aside; none twice."""
+    among = {name.casefold(): name for each in names for name in each.head(CLOSE).to_list()}
+    return [among[found] for found in difflib.get_close_matches(wanted.casefold(), among, n=3)]

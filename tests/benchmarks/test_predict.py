@@ -114,6 +114,7 @@ def test_names_are_found_and_several_of_one_name_are_listed(small: Dataset) -> N
     for head, relation, message in (
         ("Land", "P17", r"no entity is called 'Land'; close: Q1"),
         ("Lnad 0", "P17", "no entity is called 'Lnad 0'; close: Land 0"),
+        ("LNAD 0", "P17", "no entity is called 'LNAD 0'; close: Land 0"),
         ("xyzzy", "P17", "no entity is called 'xyzzy'; try"),
         ("Land 0", "countri", "no relation 'countri'; close: country"),
     ):
