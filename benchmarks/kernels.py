@@ -202,13 +202,14 @@ class L2(Distance):
 
     def pull(self, from_AD: Tensor, to_BD: Tensor, weight_AB: Tensor) -> Tensor:
         """See Distance."""
-        return 2 * (weight_AB.sum(dim=-1)[..., None] * from_AD - weight_AB @ to_BD)
+        weight_AB = -2 * weight_AB
+        return torch.addcmul(weight_AB @ to_BD, weight_AB.sum(dim=-1)[..., None], from_AD, value=-1)
 
     def partial(self, query_BD: Tensor, candidates_KD: Tensor) -> Tensor:
-        """|q|^2 + |c|^2 - 2 q c, which cancels for near vectors: see `exact`."""
+        """|q|^2 + |c|^2 - 2 q c, which cancels for near vectors, even below 0: see `exact`."""
         squares_B1 = query_BD.square().sum(dim=-1)[..., None]
         squares_1K = candidates_KD.square().sum(dim=-1)[..., None, :]
-        return (squares_B1 + squares_1K - 2 * (query_BD @ candidates_KD.mT)).clamp_min(0)
+        return torch.sub(squares_B1 + squares_1K, query_BD @ candidates_KD.mT, alpha=2)
 
     def grads(
         self, query_BD: Tensor, candidates_KD: Tensor, grad_BK: Tensor
