@@ -186,7 +186,7 @@ NAMES = st.lists(WORDS, max_size=3).map(" ".join)
 
 @given(
     names=st.lists(st.lists(NAMES, min_size=1, max_size=3), max_size=6),
-    query=NAMES | st.sampled_from(["d", "dam", "京", "eil o", "cd ab", "nei", "dam 東"]),
+    query=NAMES | st.sampled_from(["d", "dam", "京", "eil o", "cd ab", "nei", "dam 東", "dam m"]),
     limit=st.integers(1, 4),
     data=st.data(),
 )
