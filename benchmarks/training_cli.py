@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wikidata5m.console import command_line, emit, json_option, output_options
+from wikidata5m.console import command_line, complete_from, emit, json_option, output_options
 
 if TYPE_CHECKING:
     from benchmarks.config import EngineName, RunConfig
     from benchmarks.results import TrainSummary
 
 _FOLDER = click.Path(path_type=Path)
+_CONFIGS = Path(__file__).with_name("configs")
 
 
 class Seeds(click.ParamType[tuple[int, ...]]):
@@ -36,8 +37,16 @@ class Seeds(click.ParamType[tuple[int, ...]]):
 
 @click.command(short_help="Train a model on a dataset.")
 @click.argument("dataset", type=_FOLDER)
-@click.option("--model", help="transe, complex, ...; also picks the shipped configuration.")
-@click.option("--config", help="A shipped configuration by name, or a YAML file.")
+@click.option(
+    "--model",
+    shell_complete=complete_from(_CONFIGS, first_word=True),
+    help="transe, complex, ...; also picks the shipped configuration.",
+)
+@click.option(
+    "--config",
+    shell_complete=complete_from(_CONFIGS),
+    help="A shipped configuration by name, or a YAML file.",
+)
 @click.option(
     "--engine",
     type=click.Choice(["torch", "graphvite"]),

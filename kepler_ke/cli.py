@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wikidata5m.console import command_line, emit, json_option, output_options, table
+from wikidata5m.console import (
+    command_line,
+    complete_from,
+    emit,
+    json_option,
+    output_options,
+    table,
+)
 from wikidata5m.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -112,6 +119,7 @@ def init(
     "--preset",
     default="kepler-wiki",
     show_default=True,
+    shell_complete=complete_from(Path(__file__).with_name("presets")),
     help="One that `kepler presets` lists, with -ke or -nlp behind it for the paper's two forms.",
 )
 @click.option("--config", "file", type=_PATH, help="YAML with settings over the preset's.")

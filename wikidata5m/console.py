@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 import click
+from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -55,6 +56,27 @@ def output_options(command: Command) -> Command:
     ):
         decorated = option(decorated)
     return cast("Command", decorated)
+
+
+def complete_from(
+    folder: Path, *, first_word: bool = False
+) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """What Tab offers for an option that takes a YAML file of `folder` by name, or any file.
+
+    With `first_word` only what stands before the names' first "-". Nothing is loaded.
+    """
+
+    def complete(
+        _context: click.Context, _option: click.Parameter, beginning: str
+    ) -> list[CompletionItem]:
+        names = {
+            path.stem.partition("-")[0] if first_word else path.stem
+            for path in folder.glob("*.yaml")
+        }
+        found = [CompletionItem(name) for name in sorted(names) if name.startswith(beginning)]
+        return found or [CompletionItem(beginning, type="file")]
+
+    return complete
 
 
 def log(message: str) -> None:

@@ -8,16 +8,22 @@ from typing import Final
 
 import click
 
-from wikidata5m.console import command_line, emit, json_option, output_options
+from wikidata5m.console import command_line, complete_from, emit, json_option, output_options
 from wikidata5m.errors import ConfigError
 
 _FOLDER = click.Path(path_type=Path)
+_CONFIGS = Path(__file__).parents[1] / "configs"
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @click.command(short_help="Search hyperparameters on validation triplets.")
 @click.argument("dataset", type=_FOLDER)
-@click.option("--model", required=True, help="transe, distmult, complex, simple, rotate or quate.")
+@click.option(
+    "--model",
+    required=True,
+    shell_complete=complete_from(_CONFIGS, first_word=True),
+    help="transe, distmult, complex, simple, rotate or quate.",
+)
 @click.option(
     "--budget",
     default="20 trials",
@@ -25,7 +31,11 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
     help="Candidates of the first round, or a time as 90s, 30m, 2h or 1d.",
 )
 @click.option("--space", "space_file", type=_FOLDER, help="A YAML file of what is searched.")
-@click.option("--config", help="What candidates start from: a shipped name, or a YAML file.")
+@click.option(
+    "--config",
+    shell_complete=complete_from(_CONFIGS),
+    help="What candidates start from: a shipped name, or a YAML file.",
+)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override it: train.epochs=50."
 )

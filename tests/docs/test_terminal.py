@@ -49,6 +49,15 @@ def test_commands_options_and_values_complete(shell: str) -> None:
     assert "graphvite" in complete(shell, "export", "data", "--format", "gr")
 
 
+def test_names_of_shipped_settings_complete_beside_files() -> None:
+    train = ["bench", "train", "data"]
+    assert complete("bash", *train, "--model", "co") == "plain,complex\n"
+    assert "plain,complex-umls\n" in complete("bash", *train, "--config", "complex-u")
+    assert complete("bash", *train, "--config", "./my") == "file,./my\n"
+    assert "plain,dkrl\n" in complete("bash", "kepler", "train", "data", "--preset", "d")
+    assert "plain,rotate\n" in complete("bash", "bench", "tune", "data", "--model", "r")
+
+
 @pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_progress_keeps_no_color(
     tmp_path: Path,
