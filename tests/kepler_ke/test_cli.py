@@ -81,8 +81,13 @@ def test_a_dataset_without_the_split_is_refused(
 ) -> None:
     bare = tmp_path / "bare"
     bare.mkdir()
-    for file in ("manifest.json", "entities.parquet", "relations.parquet"):
+    for file in ("entities.parquet", "relations.parquet"):
         (bare / file).write_bytes((dataset.path / file).read_bytes())
+    manifest = ujson.loads((dataset.path / "manifest.json").read_bytes())
+    manifest["files"] = {
+        name: file for name, file in manifest["files"].items() if not name.startswith("inductive/")
+    }
+    (bare / "manifest.json").write_text(ujson.dumps(manifest))
     refused = _call("train", bare, "--encoder", encoder, "--out", tmp_path / "r", *FAST)
     assert refused.exit_code == 1
     assert "has no inductive split" in refused.stderr
