@@ -162,8 +162,6 @@ def build(
     unread = _unread(tasks, source)
     log("align: items with pages")
     aligned = align(work, config.min_words, excluded_X3)
-    for note in aligned.notes:
-        log(note)
     invented = (INVENTED,) if _GENERATED in head(source.wikipedia) else ()
     trial = _trial_note(config)
     made = _split(aligned.tables, config)
@@ -260,7 +258,7 @@ def _tasks(source: BuildInput, work: Path, config: BuildConfig, task_bytes: int)
 
 def _extract(tasks: list[Task], executor: Executor) -> None:
     total = sum(task.source.stop - task.source.start for task in tasks)
-    with progress("extract", total // 1_000_000, "MB compressed") as update:
+    with progress("extract", total, "bytes") as update:
         perform_all(tasks, executor, update)
 
 
@@ -274,21 +272,16 @@ def _unread(tasks: list[Task], source: BuildInput) -> tuple[str, ...]:
         for record in corrupt.left_out(folders, units[role], shown(dump))
     ]
     corrupt.check(found, source.max_errors)
-    told = corrupt.notes(found)
-    for note in told:
-        log(note)
-    return told
+    return corrupt.notes(found)
 
 
 def _trial_note(config: BuildConfig) -> tuple[str, ...]:
     if config.limit is None:
         return ()
-    note = (
+    return (
         f"a trial: only the first {config.limit:,} MB (as on disk) of each dump were read; "
-        "the dumps were not hashed"
+        "the dumps were not hashed",
     )
-    log(note)
-    return (note,)
 
 
 def _split(tables: Tables, config: BuildConfig) -> Splits:
@@ -299,7 +292,4 @@ def _split(tables: Tables, config: BuildConfig) -> Splits:
     )
     names = check_names(config.settings)
     with progress("split", len(names), "splits") as update:
-        made = make_splits(whole, names, config.split, config.seed, update)
-    for note in made.notes:
-        log(note)
-    return made
+        return make_splits(whole, names, config.split, config.seed, update)

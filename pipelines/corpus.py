@@ -117,7 +117,7 @@ def make_corpus(
     total = sum(task.source.stop - task.source.start for task in tasks)
     with worker_pool(source.workers) as executor:
         described = executor.submit(_describe, source, files, hashed=config.limit is None)
-        with progress("read", total // 1_000_000, "MB") as update:
+        with progress("read", total, "bytes") as update:
             perform_all(tasks, executor, update)
         sources = described.result()
     manifest = _gather([task.out for task in tasks], out, config, sources)
@@ -224,8 +224,6 @@ def _gather(
     notes = dropped_pages(dropped)
     if config.limit is not None:
         notes = (f"a trial: the first {config.limit:,} MB of the dump", *notes)
-    for note in notes:
-        log(note)
     drops = {name: count for name, count in told.items() if name not in documents.READ}
     repeated = _repeated(folders)
     drops["duplicate_page"] = len(repeated)

@@ -93,7 +93,7 @@ def perform(task: Task) -> None:
 
 
 def perform_all(tasks: Iterable[Task], executor: Executor, update: Progress) -> None:
-    """Do every task; `update` is told the compressed megabytes read so far.
+    """Do every task; `update` is told the bytes read so far, as on disk.
 
     The first failure stops what has not begun and is raised; finished tasks stay for a resume.
     """
@@ -106,7 +106,7 @@ def perform_all(tasks: Iterable[Task], executor: Executor, update: Progress) -> 
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 future.result()
                 done += _bytes(running.pop(future))
-            update(done // 1_000_000)
+            update(done)
 
     try:
         for task in tasks:
@@ -116,7 +116,7 @@ def perform_all(tasks: Iterable[Task], executor: Executor, update: Progress) -> 
                 running[executor.submit(perform, task)] = task
                 collect(most=BACKLOG - 1)
         collect(most=0)
-        update(done // 1_000_000)
+        update(done)
     except BrokenProcessPool:
         raise Wikidata5MError(
             "a worker process died, most likely for want of memory; "

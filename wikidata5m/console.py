@@ -134,7 +134,8 @@ def _cell(value: object) -> str:
 def progress(what: str, total: int | None, unit: str) -> Iterator[Progress]:
     """Show progress with rate and ETA on stderr; the yielded function takes (done, note='').
 
-    `done` is the absolute amount in `unit`. On a terminal a bar; elsewhere a line now and then.
+    `done` is the absolute amount in `unit`; "bytes" are shown as kB, MB, GB. On a terminal a bar;
+    elsewhere a line now and then.
     """
     if os.environ.get("WIKIDATA5M_PROGRESS") == "off":
         yield _silent
@@ -166,8 +167,7 @@ def _bar(what: str, total: int | None, unit: str) -> Iterator[Progress]:
     columns = (
         rich_progress.TextColumn("{task.description}"),
         rich_progress.BarColumn(),
-        rich_progress.MofNCompleteColumn(),
-        rich_progress.TextColumn(f"{unit} {{task.fields[rate]}}"),
+        rich_progress.TextColumn("{task.fields[share]} {task.fields[rate]}"),
         rich_progress.TimeElapsedColumn(),
         rich_progress.TextColumn("ETA"),
         rich_progress.TimeRemainingColumn(),
@@ -175,11 +175,12 @@ def _bar(what: str, total: int | None, unit: str) -> Iterator[Progress]:
     )
     start = time.monotonic()
     with rich_progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=total, note="", rate="")
+        task = bar.add_task(what, total=total, note="", share=_share(0, total, unit), rate="")
 
         def update(done: int, note: str = "") -> None:
             rate = done / max(time.monotonic() - start, 1e-9)
-            bar.update(task, completed=done, note=note, rate=_per_second(rate))
+            share = _share(done, total, unit)
+            bar.update(task, completed=done, note=note, share=share, rate=_per_second(rate, unit))
 
         yield update
 
@@ -196,15 +197,33 @@ def _lines(what: str, total: int | None, unit: str) -> Iterator[Progress]:
             last = now
             rate = done / (now - start)
             left = f", ETA {duration((total - done) / rate)}" if total and rate else ""
-            share = f"{done:,} of {total:,}" if total else f"{done:,}"
-            log(f"{what}: {share} {unit}, {_per_second(rate)}{left} {note}".rstrip())
+            share = _share(done, total, unit)
+            log(f"{what}: {share}, {_per_second(rate, unit)}{left} {note}".rstrip())
 
     yield update
-    seconds = time.monotonic() - start
-    log(f"{what}: {done_last:,} {unit} in {duration(seconds)} {note_last}".rstrip())
+    seconds = round(time.monotonic() - start)
+    taken = f" in {duration(seconds)}" if seconds else ""
+    log(f"{what}: {amount(done_last, unit)}{taken} {note_last}".rstrip())
 
 
-def _per_second(rate: float) -> str:
+def amount(count: int, unit: str) -> str:
+    """A count with its unit; "bytes" as kB, MB, GB."""
+    if unit != "bytes":
+        return f"{count:,} {unit}"
+    from rich.filesize import decimal  # noqa: PLC0415 - keeps `--help` light
+
+    return decimal(count)
+
+
+def _share(done: int, total: int | None, unit: str) -> str:
+    if not total:
+        return amount(done, unit)
+    return f"{amount(done, unit) if unit == 'bytes' else f'{done:,}'} of {amount(total, unit)}"
+
+
+def _per_second(rate: float, unit: str) -> str:
+    if unit == "bytes":
+        return f"{amount(round(rate), unit)}/s"
     return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
 
 

@@ -26,7 +26,7 @@ from typing import BinaryIO, Final, Literal
 
 import msgspec
 
-from wikidata5m.console import Progress, log, progress
+from wikidata5m.console import Progress, amount, log, progress
 from wikidata5m.errors import DownloadError, Wikidata5MError
 from wikidata5m.files import read_json, write_json
 from wikidata5m.manifest import now
@@ -35,8 +35,10 @@ from wikidata5m.transport import (
     Interrupted,
     Refused,
     Timeouts,
+    Unreachable,
     Version,
     ask,
+    host_of,
     without_password,
 )
 
@@ -226,10 +228,10 @@ def _from_mirrors(file: RemoteFile, target: Path, part: _Part, patience: Patienc
     for url in file.urls:
         try:
             hashes = _from_mirror(url, part, expected, patience, file.name)
+        except Unreachable as error:
+            problems.append(f"{host_of(url)}: {error}")
         except Refused as error:
             problems.append(f"{without_password(url)} {error}")
-            log(f"{file.name}: {problems[-1]}")
-            continue
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
                 raise
@@ -237,12 +239,15 @@ def _from_mirrors(file: RemoteFile, target: Path, part: _Part, patience: Patienc
                 f"{target}: the disk is full after {part.bytes:,} bytes; free some space, then run "
                 "the same command to go on"
             ) from None
-        size = part.bytes
-        part.finish(target)
-        return _record(target, without_password(url), size, hashes["sha256"])
+        else:
+            size = part.bytes
+            part.finish(target)
+            return _record(target, without_password(url), size, hashes["sha256"])
+        log(f"{file.name}: {problems[-1]}")
     raise DownloadError(
         f"{target}: no address gave it: {'; '.join(problems) or 'none is known'}; check the "
-        "connection, name a mirror with --mirror, or put the file there by hand"
+        "connection and the proxy and run the same command again to go on, name a mirror with "
+        "--mirror, or put the file there by hand"
     )
 
 
@@ -277,11 +282,13 @@ def _fill(url: str, part: _Part, expected: _Expected, patience: Patience, name: 
         except Interrupted as error:
             failed = 1 if part.bytes - before >= PROGRESS_BYTES else failed + 1
             if failed >= patience.tries:
+                if isinstance(error, Unreachable):
+                    raise
                 raise Refused(f"failed {failed} times in a row, at last: {error}") from None
+            if failed == 1:
+                log(f"{name}: {host_of(url)}: {error}; trying again, {patience.tries} times in all")
             wanted = max(patience.pause * 2 ** (failed - 1), error.wait)
-            pause = min(wanted, patience.longest_pause)
-            log(f"{name}: {error}; trying again in {pause:.0f} s")
-            time.sleep(pause)
+            time.sleep(min(wanted, patience.longest_pause))
         else:
             return
 
@@ -296,18 +303,18 @@ def _receive(url: str, part: _Part, expected: _Expected, timeouts: Timeouts, nam
         if answer.offset == 0:
             part.begin(url, answer.version)
         _refuse_full_disk(part, total)
-        megabytes = None if total is None else (total - answer.offset) >> 20
-        with progress(name, megabytes, "MB") as update:
+        missing = None if total is None else total - answer.offset
+        with progress(name, missing, "bytes") as update:
             _write(answer, part, update)
 
 
 def _write(answer: Answer, part: _Part, update: Progress) -> None:
     written = 0
-    note = f"(beside {answer.offset >> 20:,} MB there before)" if answer.offset else ""
+    note = f"(beside {amount(answer.offset, 'bytes')} there before)" if answer.offset else ""
     for block in answer.blocks():
         part.stream.write(block)
         written += len(block)
-        update(written >> 20, note)
+        update(written, note)
     part.stream.flush()
 
 

@@ -5,6 +5,7 @@ continue what is already there.
 
     Refused       this address does not have the file: try another one
     Interrupted   this address failed this time: try it again
+    └── Unreachable   no connection to its host came about
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from typing import Final, Literal
 
 import urllib3
 from urllib3.exceptions import (
+    ConnectTimeoutError,
     HTTPError,
     IncompleteRead,
     LocationValueError,
     MaxRetryError,
+    NameResolutionError,
     NewConnectionError,
     ProtocolError,
     ProxyError,
@@ -50,6 +53,10 @@ class Interrupted(Exception):  # noqa: N818
     def __init__(self, message: str, wait: float = 0.0) -> None:
         super().__init__(message)
         self.wait = wait
+
+
+class Unreachable(Interrupted):
+    """No connection to the host, or to the proxy, came about; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +161,11 @@ def without_password(url: str) -> str:
     return parsed._replace(auth=None).url if parsed.auth else url
 
 
+def host_of(url: str) -> str:
+    """The machine that an address names, with a port that is not the usual one."""
+    return parse_url(url)._replace(auth=None).netloc or url
+
+
 @contextmanager
 def _open(
     method: Literal["GET", "HEAD"], url: str, headers: Mapping[str, str], timeouts: Timeouts
@@ -215,14 +227,22 @@ def _failure(error: Exception) -> Refused | Interrupted:
     if isinstance(error, SSLError):
         return Refused(f"the certificate or TLS failed ({error})")
     if isinstance(error, ProxyError):
-        return Interrupted(f"the proxy does not answer ({error.original_error})")
-    if isinstance(error, NewConnectionError):  # before TimeoutError, from which it derives
-        return Interrupted(f"no connection ({str(error).rpartition(': ')[2]})")
+        return Unreachable(f"the proxy: {_failure(error.original_error)}")
+    if isinstance(error, ConnectTimeoutError):  # before TimeoutError, from which it derives
+        return Unreachable(_no_connection(error))
     if isinstance(error, TimeoutError):
         return Interrupted("stalled: no answer in time")
     if isinstance(error, IncompleteRead | ProtocolError):
         return Interrupted("the connection was cut")
     return Interrupted(str(error))
+
+
+def _no_connection(error: ConnectTimeoutError) -> str:
+    if isinstance(error, NameResolutionError):
+        return "name not resolved"
+    if isinstance(error, NewConnectionError):
+        return str(getattr(error.__cause__, "strerror", None) or "no connection").lower()
+    return "no connection in time"
 
 
 def _verdict(response: urllib3.BaseHTTPResponse) -> Refused | Interrupted:

@@ -156,8 +156,8 @@ class _Names:
         path = self.files.names.get(role)
         if path is None:
             return
-        with progress(role.replace("_", " "), path.stat().st_size >> 20, "MB") as update:
-            yield from read_texts(path, bad or self.bad, lambda done: update(done >> 20))
+        with progress(role.replace("_", " "), path.stat().st_size, "bytes") as update:
+            yield from read_texts(path, bad or self.bad, update)
 
 
 def _read(files: GraphFiles, config: ImportConfig, names: _Names, bad: BadLines) -> TripletFiles:
@@ -167,14 +167,14 @@ def _read(files: GraphFiles, config: ImportConfig, names: _Names, bad: BadLines)
     if layout.order is None and files.order:
         layout = replace(layout, order=files.order)
     total = sum(path.stat().st_size for path in paths)
-    with progress("triplets", total >> 20, "MB") as update:
+    with progress("triplets", total, "bytes") as update:
         graph = read_triplets(
             paths,
             layout,
             bad,
             more_entities=entities,
             more_relations=relations,
-            on_bytes=lambda done: update(done >> 20),
+            on_bytes=update,
         )
     if not sum(map(len, graph.triplets)):
         raise InputError(paths[0], "holds no triplet", fix="name the files of the graph's triplets")
@@ -281,15 +281,12 @@ def _label(
 
 
 def _missing_parts(files: GraphFiles) -> tuple[str, ...]:
-    notes = tuple(
+    return tuple(
         f"{setting}: the source has no {part} part, so it is empty"
         for setting, parts in files.splits.items()
         for part in PARTS
         if part not in parts
     )
-    for note in notes:
-        log(note)
-    return notes
 
 
 def _count_texts(
@@ -313,6 +310,4 @@ def _tell_names(tables: Tables) -> tuple[dict[str, int], tuple[str, ...]]:
         counts[f"{what}_named_by_id"] = unnamed
         if unnamed:
             notes.append(f"{unnamed:,} of {frame.height:,} {what} have no name but their id")
-    for note in notes:
-        log(note)
     return counts, tuple(notes)

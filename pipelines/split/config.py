@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from wikidata5m.schema import Part
+from wikidata5m.schema import Part, Setting
 from wikidata5m.splits import Split
+
+LEAST_INDUCTIVE: Final = 4
+"""Unseen entities of an inductive part, at least."""
+LEAST_UNSEEN: Final = 2
+"""Unseen entities of a semi-inductive part, at least."""
+MOST_SHARE: Final = 0.5
+"""Of the graph in a part: with as much in valid as in test, train would be empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +48,17 @@ class SplitConfig:
     """Keep temporal queries about entities or relations that the earlier dataset lacks."""
 
     def __post_init__(self) -> None:
-        if min(self.valid, self.test, self.inductive_entities, self.unseen_entities) < 1:
-            raise ValueError("split sizes must be at least 1")
+        if min(self.valid, self.test) < 1:
+            raise ValueError("valid and test must be at least 1")
+        if self.inductive_entities < LEAST_INDUCTIVE or self.unseen_entities < LEAST_UNSEEN:
+            raise ValueError(
+                f"inductive_entities must be at least {LEAST_INDUCTIVE} and unseen_entities at "
+                f"least {LEAST_UNSEEN}: fewer rank nothing worth ranking"
+            )
         if self.subgraph_entities < 2:
             raise ValueError("subgraph_entities must be at least 2: an edge has two ends")
-        if not (0 < self.max_share < 0.5 and 0 <= self.hub_share < 1):
-            raise ValueError("max_share must lie in (0, 0.5) and hub_share in [0, 1)")
+        if not (0 < self.max_share < MOST_SHARE and 0 <= self.hub_share < 1):
+            raise ValueError(f"max_share must lie in (0, {MOST_SHARE}) and hub_share in [0, 1)")
         if min(self.shots, self.nearest_degree) < 0 or self.least_queries < 1:
             raise ValueError(
                 "shots and nearest_degree must not be negative, and least_queries at least 1"
@@ -68,8 +82,16 @@ class SplitResult:
 
 
 def nothing(note: str) -> SplitResult:
-    """No split, and why."""
+    """No split, why, and which setting would make one."""
     return SplitResult(parts={}, note=note)
+
+
+def too_few(setting: Setting, what: str, count: int, least: int) -> SplitResult:
+    """No split, since the largest share of `count` that a part may hold is less than `least`."""
+    share = math.ceil(100 * least / max(count, 1)) / 100
+    few = f"no {setting} split: {count:,} {what} are too few"
+    fix = f"; set split.max_share to {share} or more" if share < MOST_SHARE else " for any share"
+    return nothing(few + fix)
 
 
 def shortfall(setting: str, what: str, asked: int, got: int) -> str:

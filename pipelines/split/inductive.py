@@ -12,7 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.draws import Ints, order
-from pipelines.split.config import SplitConfig, SplitResult, nothing, shortfall
+from pipelines.split.config import (
+    LEAST_INDUCTIVE,
+    SplitConfig,
+    SplitResult,
+    nothing,
+    shortfall,
+    too_few,
+)
 from pipelines.split.graph import Graph
 from pipelines.world.random import Stream
 from wikidata5m.dataset import Triplets
@@ -20,8 +27,6 @@ from wikidata5m.schema import Part
 from wikidata5m.splits import Split
 
 TRAIN: Final = 0
-LEAST_ENTITIES: Final = 4
-"""An inductive part with fewer entities than this ranks nothing worth ranking."""
 CODES: Final[dict[Part, int]] = {"train": TRAIN, "valid": 1, "test": 2}
 
 
@@ -35,9 +40,11 @@ def inductive(
     are dropped and counted. A subgraph is taken only while train keeps every relation.
     `triplets_N3` are sorted and unique.
     """
+    if not len(triplets_N3):
+        return too_few("inductive", "triplets", 0, 1)
     size = min(config.inductive_entities, int(num_entities * config.max_share))
-    if size < LEAST_ENTITIES or not len(triplets_N3):
-        return nothing(f"no inductive split: {num_entities:,} entities are too few")
+    if size < LEAST_INDUCTIVE:
+        return too_few("inductive", "entities", num_entities, LEAST_INDUCTIVE)
     growth = _Growth(Graph(triplets_N3, num_entities), config, seed)
     subgraphs = list(growth.hold_out(size))
     part_E = growth.part_E
@@ -46,7 +53,10 @@ def inductive(
         part: triplets_N3[(head_N == code) & (tail_N == code)] for part, code in CODES.items()
     }
     if not (len(parts["valid"]) and len(parts["test"])):
-        return nothing("no inductive split: no connected subgraph could be held out")
+        return nothing(
+            "no inductive split: no connected subgraph could be held out; set "
+            "split.subgraph_entities or split.hub_share lower"
+        )
     got = int((part_E != TRAIN).sum())
     return SplitResult(
         parts=parts,

@@ -40,6 +40,13 @@ class Splits:
     counts: dict[str, int] = field(default_factory=dict)
     departures: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Those of the notes that say why a split could not be made."""
+
+    def lack(self, note: str) -> None:
+        """Note that a split could not be made, and why."""
+        self.notes += (note,)
+        self.missing += (note,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +98,14 @@ def make_splits(
         result = _make(name, whole, config, seed)
         made.counts |= result.counts
         made.drops |= result.drops
-        if result.note:
-            made.notes += (result.note,)
-        if result.parts:
-            made.splits[name] = result.parts
-            if name == "temporal":
-                sizes = (whole.num_entities, whole.num_relations)
-                made.departures |= departures(name, result.parts, whole.triplets, *sizes)
+        if not result.parts:
+            made.lack(result.note)
+            continue
+        made.notes += (result.note,) if result.note else ()
+        made.splits[name] = result.parts
+        if name == "temporal":
+            sizes = (whole.num_entities, whole.num_relations)
+            made.departures |= departures(name, result.parts, whole.triplets, *sizes)
     update(len(names), "")
     return made
 
@@ -117,9 +125,15 @@ def _make(name: Setting, whole: Whole, config: SplitConfig, seed: int) -> SplitR
 def _classify(made: Splits, whole: Whole, config: SplitConfig, seed: int) -> None:
     parts = made.splits.get("transductive")
     if parts is None:
-        made.notes += ("no classification set: there is no transductive split to label",)
+        made.lack("no classification set: there is no transductive split to label")
         return
     sizes = (whole.num_entities, whole.num_relations)
     result = classification(parts, *sizes, config, seed)
+    if not all(map(len, result.tables.values())):
+        made.lack(
+            "no classification set: every false triplet like those of valid or test is true; set "
+            "split.valid and split.test higher"
+        )
+        return
     made.classification = result.tables
     made.drops["classification_no_negative"] = result.without

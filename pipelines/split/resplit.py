@@ -20,9 +20,9 @@ from pipelines.split.config import SplitConfig
 from pipelines.split.make import DEFAULT, Splits, Whole, check_names, make_splits
 from pipelines.split.temporal import read_earlier
 from wikidata5m import schema
-from wikidata5m.console import log, progress
+from wikidata5m.console import progress
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import DatasetError
+from wikidata5m.errors import ConfigError, DatasetError
 from wikidata5m.files import claim_output, write_parquet
 from wikidata5m.manifest import FileRecord, Manifest, hash_files, now, software
 from wikidata5m.schema import SETTINGS
@@ -57,8 +57,8 @@ def resplit(
 ) -> Manifest:
     """Write `dataset` with the splits of `config`, and no others, as the folder `out`.
 
-    Raises ConfigError on a split that cannot be made, OutputExistsError when `out` holds something,
-    DatasetError when the dataset is damaged.
+    Raises OutputExistsError when `out` holds something, DatasetError when the dataset is damaged,
+    and ConfigError on a split that cannot be made; those that can be are written before it.
     """
     names = check_names(config.settings, earlier=earlier is not None)
     whole = Whole(
@@ -67,13 +67,14 @@ def resplit(
         num_relations=dataset.num_relations,
         earlier=read_earlier(earlier, dataset) if earlier else None,
     )
-    # What is to be replaced goes when both datasets have been read.
     inputs = [each.path for each in (dataset, earlier) if each]
-    claim_output(out, overwrite=overwrite, inputs=inputs)
+    claim_output(out, overwrite=overwrite, inputs=inputs, keep=True)
     with progress("split", len(names), "splits") as update:
         made = make_splits(whole, names, config.split, config.seed, update)
-    for note in made.notes:
-        log(note)
+    if not made.splits:
+        raise ConfigError("; ".join(made.missing))
+    # What is to be replaced goes when there is something to put in its place.
+    claim_output(out, overwrite=overwrite, inputs=inputs)
     kept = _link_tables(dataset, out)
     rows = _write_splits(made, out)
     before = dataset.manifest
@@ -91,6 +92,10 @@ def resplit(
         software=software(),
     )
     manifest.save(out)
+    if made.missing:
+        raise ConfigError(
+            f"{'; '.join(made.missing)}; or leave it out of --settings: {out} has the other splits"
+        )
     return manifest
 
 

@@ -8,18 +8,22 @@ Wikidata5M; how entities are chosen here is our own. Legend: N triplets, E entit
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final
 
 import numpy as np
 
 from pipelines.draws import bits, order
-from pipelines.split.config import SplitConfig, SplitResult, nothing, shortfall
+from pipelines.split.config import (
+    LEAST_UNSEEN,
+    SplitConfig,
+    SplitResult,
+    nothing,
+    shortfall,
+    too_few,
+)
 from pipelines.split.graph import Graph
 from wikidata5m.dataset import Triplets
 
 VALID, TEST, SUPPORT = 1, 2, 3
-LEAST_ENTITIES: Final = 2
-"""Unseen entities of a part, at least."""
 
 
 def semi_inductive(
@@ -34,14 +38,15 @@ def semi_inductive(
     own: the first k of a group are that entity's k shots. The rest are its queries.
     """
     size = min(config.unseen_entities, int(num_entities * config.max_share))
-    if size < LEAST_ENTITIES:
-        return nothing(f"no semi_inductive split: {num_entities:,} entities are too few")
+    if size < LEAST_UNSEEN:
+        return too_few("semi_inductive", "entities", num_entities, LEAST_UNSEEN)
     graph = Graph(triplets_N3, num_entities)
     unseen = _choose(graph, 2 * size, config, seed)
-    if len(unseen) < 2 * LEAST_ENTITIES:
+    if len(unseen) < 2 * LEAST_UNSEEN:
         return nothing(
             "no semi_inductive split: hardly an entity has "
-            f"{config.shots + config.least_queries} to {config.most_facts} facts to take out"
+            f"{config.shots + config.least_queries} to {config.most_facts} facts to take out; set "
+            "split.shots or split.least_queries lower, or split.most_facts higher"
         )
     # Taken in turns, so that a shortfall hits both parts.
     parts = {entity: TEST if turn % 2 else VALID for turn, entity in enumerate(unseen)}

@@ -82,7 +82,7 @@ def temporal(
     if not len(earlier.triplets) or len(asked_N3) < 2:
         return nothing(
             f"no temporal split: {len(earlier.triplets):,} triplets known before and "
-            f"{len(asked_N3):,} new ones are too few"
+            f"{len(asked_N3):,} new ones are too few; name an --earlier dataset further back"
         )
     valid = np.zeros(len(asked_N3), dtype=np.bool_)
     valid[order(len(asked_N3), seed, 7)[: len(asked_N3) // 2]] = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipelines.draws import Ints, order
-from pipelines.split.config import SplitConfig, SplitResult, nothing, shortfall
+from pipelines.split.config import SplitConfig, SplitResult, nothing, shortfall, too_few
 from wikidata5m.dataset import Triplets
 
 VALID, TEST = 1, 2
@@ -23,7 +23,7 @@ def transductive(triplets_N3: Triplets, config: SplitConfig, seed: int) -> Split
     limit = int(len(triplets_N3) * config.max_share)
     sizes = [min(config.valid, limit), min(config.test, limit)]
     if min(sizes) == 0:
-        return nothing(f"no transductive split: {len(triplets_N3):,} triplets are too few")
+        return too_few("transductive", "triplets", len(triplets_N3), 1)
     held = _hold_out(triplets_N3, sum(sizes), seed)
     if len(held) < 2:
         return nothing("no transductive split: hardly a triplet has ends that occur elsewhere too")

@@ -63,8 +63,6 @@ def make_wordnet(
     names = check_names(config.settings)
     with progress("split", len(names), "splits") as update:
         made = make_splits(whole, names, config.split, config.seed, update)
-    for note in made.notes:
-        log(note)
     without = graph.entities.height - graph.descriptions.height
     provenance = Provenance(
         name=out.resolve().name,

@@ -292,6 +292,8 @@ def test_texts_and_names_are_found_and_counted(tmp_path: Path) -> None:
     result = run(folder, "--out", tmp_path / "data", "--overwrite")
     assert "not read: " in result.stderr
     assert "README" in result.stderr
+    for note in dataset.manifest.notes:
+        assert (result.stdout.count(note), result.stderr.count(note)) == (1, 0)
     bare = imported(tmp_path / "bare", folder, "--no-texts")
     assert list(bare.texts) == ["", ""]
     assert bare.entities["label"].to_list() == ["a", "b"]

@@ -19,6 +19,7 @@ from pipelines.split import (
     semi_inductive,
     transductive,
 )
+from pipelines.split.config import too_few
 from pipelines.world import WorldConfig, write_world
 from tests.datasets import make_dataset
 from tests.pipelines.checker import (
@@ -65,7 +66,7 @@ def test_every_split_of_a_dataset_holds_and_its_tables_stay(small: Dataset, tmp_
     text = run(small.path, "--out", tmp_path / "text", "--settings", EVERY, *FEW).stdout
     assert "semi_inductive" in text
     assert "inductive_border" in text
-    assert "smaller transductive split" in text
+    assert text.count("smaller transductive split") == 1
 
 
 def test_only_the_splits_asked_for_are_there_and_they_can_be_made_again(
@@ -169,13 +170,30 @@ def test_what_overwrite_replaces_stays_when_the_dataset_cannot_be_read(
     assert verify(load(out)) == []
 
 
-def test_a_tiny_graph_gets_no_split_and_is_told(tmp_path: Path) -> None:
+def test_a_split_that_cannot_be_made_is_an_error_beside_those_that_can(tmp_path: Path) -> None:
     tiny = make_dataset(tmp_path / "tiny", countries=3)
-    result = run(tiny.path, "--out", tmp_path / "out", "--settings", EVERY)
-    assert result.exit_code == 0
-    for setting in ("inductive", "semi_inductive"):
-        assert f"no {setting} split" in result.stdout
-    assert verify(load(tmp_path / "out")) == []
+    out = tmp_path / "out"
+    result = run(tiny.path, "--out", out, "--settings", EVERY)
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error")]
+    assert (result.exit_code, len(errors)) == (1, 1)
+    entities = tiny.num_entities
+    assert f"no inductive split: {entities} entities are too few; set split.max_share" in errors[0]
+    assert "no semi_inductive split: hardly an entity has 7 to 20 facts" in errors[0]
+    assert f"leave it out of --settings: {out} has the other splits" in errors[0]
+    assert verify(load(out)) == []
+    assert load(out).settings == ("transductive",)
+    alone = run(tiny.path, "--out", out, "--overwrite", "--settings", "inductive")
+    assert alone.exit_code == 1
+    assert load(out).settings == ("transductive",), "what it was to replace stays"
+
+
+@pytest.mark.parametrize("entities", [0, 1, 8, 9, 14, 16, 25, 50, 80, 399, 400])
+def test_the_share_that_is_named_is_the_least_that_will_do(entities: int) -> None:
+    few = too_few("inductive", "entities", entities, 4).note
+    assert ("for any share" in few) == (entities < 9)
+    if entities >= 9:
+        share = float(few.split("max_share to ")[1].split(" or")[0])
+        assert int(entities * share) >= 4 > int(entities * (share - 0.01))
 
 
 def test_a_build_makes_what_its_configuration_asks_for(tmp_path: Path) -> None:

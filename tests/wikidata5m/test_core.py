@@ -11,7 +11,7 @@ import pytest
 
 from tests.datasets import make_dataset
 from wikidata5m import load, schema
-from wikidata5m.console import by_stages, table
+from wikidata5m.console import by_stages, progress, table
 from wikidata5m.errors import DatasetError, InputError, OutputExistsError
 from wikidata5m.files import atomic_path, claim_output, read_json, write_json
 
@@ -116,4 +116,35 @@ def test_stages_run_in_order_and_progress_counts_them(
     assert first.endswith("first")
     assert second.startswith("work: 1 of 2 stages")
     assert second.endswith("second")
-    assert end.startswith("work: 2 stages in ")
+    assert end.startswith("work: 2 stages")
+
+
+@pytest.mark.parametrize(
+    ("done", "seconds", "lines"),
+    [
+        (26_304, 0.2, ["read: 26.3 kB of 52.6 kB, 131.5 kB/s, ETA 0:00", "read: 26.3 kB"]),
+        (700, 1.0, ["read: 700 bytes of 1.4 kB, 700 bytes/s, ETA 0:01", "read: 700 bytes in 0:01"]),
+        (
+            31_500_000_000,
+            3600.0,
+            [
+                "read: 31.5 GB of 63.0 GB, 8.8 MB/s, ETA 1:00:00",
+                "read: 31.5 GB in 1:00:00",
+            ],
+        ),
+    ],
+)
+def test_progress_over_bytes_is_told_in_units_that_fit(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    done: int,
+    seconds: float,
+    lines: list[str],
+) -> None:
+    monkeypatch.delenv("WIKIDATA5M_PROGRESS")
+    monkeypatch.setattr("wikidata5m.console.LOG_SECONDS", 0.0)
+    now = iter([0.0, seconds, seconds])
+    monkeypatch.setattr("wikidata5m.console.time.monotonic", lambda: next(now))
+    with progress("read", 2 * done, "bytes") as update:
+        update(done)
+    assert capsys.readouterr().err.splitlines() == lines

@@ -228,6 +228,26 @@ def test_no_mirror_at_all_names_each_and_why(server: Server, tmp_path: Path) -> 
     assert not list(tmp_path.glob(".*")), "a part known to be wrong is of no use"
 
 
+def test_without_a_network_each_address_is_told_by_its_host_and_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    urls = ("http://files.invalid/a/b/big.bin", "http://user:secret@127.0.0.1:9/big.bin")
+    with pytest.raises(DownloadError) as caught:
+        fetch(known(*urls), tmp_path, patience=HASTY)
+    told = str(caught.value)
+    assert "files.invalid: name not resolved; 127.0.0.1:9: connection refused; check" in told
+    assert "run the same command again to go on" in told
+    assert capsys.readouterr().err.splitlines() == [
+        "big.bin: files.invalid: name not resolved; trying again, 3 times in all",
+        "big.bin: files.invalid: name not resolved",
+        "big.bin: 127.0.0.1:9: connection refused; trying again, 3 times in all",
+        "big.bin: 127.0.0.1:9: connection refused",
+    ]
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with pytest.raises(DownloadError, match=r"files\.invalid: the proxy: connection refused;"):
+        fetch(known(urls[0]), tmp_path, patience=HASTY)
+
+
 def test_another_mirror_continues_a_part_only_where_a_hash_decides(
     server: Server, tmp_path: Path
 ) -> None:
@@ -405,7 +425,7 @@ def test_probe_tells_size_and_version_also_without_head(server: Server) -> None:
 
 
 def test_a_machine_that_does_not_answer_is_interrupted_not_refused(server: Server) -> None:
-    with pytest.raises(Interrupted, match="no connection"):
+    with pytest.raises(Interrupted, match="connection refused"):
         probe("http://127.0.0.1:9/file", HASTY.timeouts)
     with pytest.raises(Refused, match="more than 10 bytes"):
         read_small(server.put("/sums", b"x" * 11), HASTY.timeouts, limit=10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -355,6 +356,20 @@ def test_one_file_is_fetched_where_asked_and_kept(
     assert "answers 404" in missing.stderr
     other = CliRunner().invoke(main, ["download", "text", "--version", "v1-libkge"])
     assert "version v1-libkge has no text file, only transductive" in other.stderr
+
+
+def test_a_download_that_fails_keeps_what_it_was_to_replace_and_can_be_run_again(
+    server: Server, tmp_path: Path, original: Dataset
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(original.path, out)
+    new = tmp_path / "new"
+    command = ["download", "dataset", "--mirror", server.url, "--out"]
+    for arguments in ([str(out), "--overwrite"], [str(new)], [str(new)]):
+        result = CliRunner().invoke(main, [*command, *arguments])
+        assert result.exit_code == 1
+        assert "answers 404" in result.stderr
+    assert verify(wikidata5m.load(out)) == []
 
 
 def test_a_published_hash_is_demanded(server: Server, members: Members, tmp_path: Path) -> None:

@@ -90,19 +90,13 @@ def list_(
     missing = {status: sum(row["status"] == status for row in rows) for status in _MISSING}
     result = {"date": date, "wiki": wiki, "dumps": rows, **missing}
     shown = [
-        (row["role"], row["date"], row["status"], row["bytes"] or "", row["checksum"], row["url"])
+        (row["role"], row["date"], told, row["bytes"] or "", row["checksum"], row["url"])
         for row in rows
         if row["status"] != "absent"
+        for told in [f"{row['status']}: {row['note']}" if row["note"] else row["status"]]
     ]
     header = ["what", "date", "status", "bytes", "checksum", "address"]
-    notes = [f"{row['url']}: {row['note']}" for row in rows if row["status"] != "absent"]
-    text = "\n\n".join(
-        [
-            table(header, shown),
-            *(note for note in notes if not note.endswith(": ")),
-            f"{missing['absent']} more addresses have none.",
-        ]
-    )
+    text = f"{table(header, shown)}\n\n{missing['absent']} more addresses have none."
     emit(result, as_json=as_json, text=text)
     if not any(row["status"] == "found" for row in rows):
         raise DownloadError(

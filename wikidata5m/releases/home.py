@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -102,11 +103,16 @@ def make_dataset(
         log(f"{target}: complete already")
         return manifest
     inputs = [source.folder] if source.folder else []
-    claim_output(target, resume=resume, overwrite=overwrite, marker=WORK, inputs=inputs)
+    claim = partial(
+        claim_output, target, resume=resume, overwrite=overwrite, marker=WORK, inputs=inputs
+    )
+    claim(keep=True)
+    found = _present(source) if source.folder else _fetched(source)
+    # What is to be replaced goes when every file is there.
+    claim()
     work = target / WORK
     work.mkdir(exist_ok=True)
     shutil.rmtree(work / "texts", ignore_errors=True)
-    found = _present(source) if source.folder else _fetched(source)
     files = locate(found, source.version, work)
     manifest = read_release(files, target, work, source.version, BadLines(max_errors))
     shutil.rmtree(work)

@@ -121,11 +121,11 @@ def _reading(files: ReleaseFiles) -> Iterator[OnFile]:
     paths = files.all()
     sizes = [path.stat().st_size for path in paths]
     before = dict(zip(paths, np.cumsum([0, *sizes]).tolist(), strict=False))
-    with progress("read", sum(sizes) >> 20, "MB") as update:
+    with progress("read", sum(sizes), "bytes") as update:
 
         def of(path: Path | None) -> OnBytes:
             start = before[path] if path else 0
-            return lambda done: update((start + done) >> 20, path.name if path else "")
+            return lambda done: update(start + done, path.name if path else "")
 
         yield of
 
