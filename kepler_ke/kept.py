@@ -31,11 +31,15 @@ def clear_tokens() -> None:
 
 
 def _told(folder: Path) -> dict[str, str | int]:
-    file = TokenFile(folder)
+    try:
+        file = TokenFile(folder)
+        source, texts = str(file.meta.get("source", "")), len(file)
+    except InputError:  # listed all the same, since --clear is what mends it
+        source, texts = "(damaged)", 0
     return {
         "folder": str(folder),
-        "source": str(file.meta.get("source", "")),
-        "texts": len(file),
+        "source": source,
+        "texts": texts,
         "bytes": sum(path.stat().st_size for path in folder.iterdir()),
         "made": f"{datetime.fromtimestamp(_made(folder), tz=UTC):%Y-%m-%d}",
     }

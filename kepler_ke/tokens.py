@@ -31,7 +31,7 @@ from kepler_ke.quiet import quiet
 from wikidata5m.console import log, progress
 from wikidata5m.corpus import Corpus, is_corpus
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import ConfigError, DatasetError
+from wikidata5m.errors import ConfigError, DatasetError, InputError
 from wikidata5m.files import atomic_path, cache_home, read_json, write_json
 
 Indices = npt.NDArray[np.int64]
@@ -76,19 +76,32 @@ class OneText:
 
 
 class TokenFile:
-    """The token ids of N texts, read from disk as they are asked for."""
+    """The token ids of N texts, read from disk as they are asked for.
+
+    Raises InputError on a folder that is damaged.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.meta: dict[str, Any] = read_json(folder / META)
-        self.start: Indices = np.load(folder / "start.npy", mmap_mode="r")
-        kind: np.dtype[Any] = np.dtype(str(self.meta["dtype"]))
-        total = int(self.start[-1])
-        # An empty file cannot be mapped.
-        self.ids: npt.NDArray[Any] = (
-            np.memmap(folder / "ids.bin", dtype=kind, mode="r", shape=(total,))
-            if total
-            else np.zeros(0, dtype=kind)
-        )
+        path = folder / "start.npy"
+        try:
+            self.start: Indices = np.load(path, mmap_mode="r")
+            kind: np.dtype[Any] = np.dtype(str(self.meta["dtype"]))
+            total = int(self.start[-1])
+            path = folder / "ids.bin"
+            # An empty file cannot be mapped.
+            self.ids: npt.NDArray[Any] = (
+                np.memmap(path, dtype=kind, mode="r", shape=(total,))
+                if total
+                else np.zeros(0, dtype=kind)
+            )
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(
+                path,
+                f"damaged ({error})",
+                fix="delete it with the others by `wikidata5m kepler tokens --clear`; the next "
+                "run tokenises again",
+            ) from None
 
     def __len__(self) -> int:
         return len(self.start) - 1

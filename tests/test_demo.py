@@ -12,6 +12,7 @@ import ujson
 
 from tests.conftest import REPOSITORY
 from wikidata5m import load
+from wikidata5m.demo import DATASET
 from wikidata5m.verify import verify
 
 INDEX = (REPOSITORY / "docs" / "index.md").read_text(encoding="utf-8")
@@ -24,7 +25,7 @@ def test_the_demo_builds_trains_ranks_and_reports(tmp_path: Path) -> None:
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"report: {out / 'report' / 'index.html'}"
-    assert verify(load(out / "dataset")) == []
+    assert verify(load(out / DATASET)) == []
     shown = re.findall(r"^\$ wikidata5m (.* demo-output/.*)$", INDEX, re.MULTILINE)
     assert shown
     for words in (line.replace("demo-output", str(out)).split() for line in shown):
@@ -32,6 +33,7 @@ def test_the_demo_builds_trains_ranks_and_reports(tmp_path: Path) -> None:
             subprocess.run([*command[:3], *words], check=True, capture_output=True)
     page = (out / "report" / "index.html").read_text()
     assert "<svg" in page
+    assert f"{DATASET}, transductive test" in page
     for run in ("transe", "complex"):
         result = ujson.loads((out / "runs" / run / "results" / "test.json").read_text())
         chance = result["baselines"]["random"]["both"]["mrr"]

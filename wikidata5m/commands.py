@@ -219,10 +219,10 @@ def demo(out: Path, overwrite: bool, entities: int, seed: int) -> None:
     Example:
       wikidata5m demo --out demo-output
     """
-    from wikidata5m.demo import run_demo
+    from wikidata5m.demo import DATASET, run_demo
     from wikidata5m.files import claim_output
 
     claim_output(out, overwrite=overwrite)
     report = run_demo(out, entities=entities, seed=seed)
     click.echo(f"report: {report}")
-    log(f"next: {command_line('explore', out / 'dataset')} --open")
+    log(f"next: {command_line('explore', out / DATASET)} --open")

@@ -11,6 +11,7 @@ with one row group (a few megabytes) in memory at a time.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,12 +106,18 @@ class Corpus:
 
     def _read(self, group: tuple[str, int], columns: list[str]) -> pa.Table:
         name, number = group
-        return self._open(name).read_row_group(number, columns=columns)
+        with self._reading(name):
+            return self._open(name).read_row_group(number, columns=columns)
 
     def _open(self, name: str) -> pq.ParquetFile:
-        try:
+        with self._reading(name):
             return pq.ParquetFile(self.path / name)
-        except (OSError, pa.ArrowInvalid) as error:
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
             raise DatasetError(
                 f"{self.path / name}: cannot be read ({str(error).splitlines()[0]}); "
                 "run `wikidata5m verify` and make the corpus again"

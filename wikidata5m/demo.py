@@ -14,6 +14,8 @@ from wikidata5m.console import command_line, log
 from wikidata5m.errors import Wikidata5MError
 
 MODELS = ("transe", "complex")
+DATASET = "demo-world"
+"""The dataset's folder below the output, and so its name in tables and reports."""
 
 
 def run_demo(out: Path, *, entities: int, seed: int) -> Path:
@@ -32,7 +34,7 @@ def run_demo(out: Path, *, entities: int, seed: int) -> Path:
 
 
 def _steps(out: Path, entities: str, seed: str) -> list[list[str]]:
-    world, dataset, encoder = (str(out / name) for name in ("world", "dataset", "encoder"))
+    world, dataset, encoder = (str(out / name) for name in ("dumps", DATASET, "encoder"))
     runs = {model: str(out / "runs" / model) for model in (*MODELS, "kepler-wiki")}
     kepler = runs["kepler-wiki"]
     dumps = ["--wikidata", f"{world}/wikidata.json.bz2", "--wikipedia", f"{world}/enwiki.xml.bz2"]

@@ -6,6 +6,7 @@ Imports errors and schema. Legend: E entities, T texts, G row groups of all shar
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, overload
 
@@ -42,7 +43,8 @@ class Texts(Sequence[str]):
         starts, found = [0], []
         for shard in self.shards:
             file = _open(shard)
-            found.append(file.read(columns=["index"]).column("index").to_numpy())
+            with _reading(shard):
+                found.append(file.read(columns=["index"]).column("index").to_numpy())
             for group in range(file.num_row_groups):
                 self._groups.append((shard, file.metadata, group))
                 starts.append(starts[-1] + file.metadata.row_group(group).num_rows)
@@ -87,7 +89,8 @@ class Texts(Sequence[str]):
         """The texts of one row group; the one that was kept longest makes room for it."""
         if group not in self._kept:
             shard, metadata, number = self._groups[group]
-            table = _open(shard, metadata).read_row_group(number, columns=["text"])
+            with _reading(shard):
+                table = _open(shard, metadata).read_row_group(number, columns=["text"])
             while len(self._kept) >= KEPT:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[group] = table.column("text").cast(pa.large_string()).combine_chunks()
@@ -95,10 +98,17 @@ class Texts(Sequence[str]):
 
 
 def _open(shard: Path, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
-    try:
+    with _reading(shard):
         file = pq.ParquetFile(shard, metadata=metadata)
-    except (OSError, pa.ArrowException) as error:
-        raise unreadable(shard, error) from None
     if file.schema_arrow.names != schema.DESCRIPTION_SCHEMA.names:
         raise DatasetError(f"{shard}: holds no descriptions; run `wikidata5m verify`")
     return file
+
+
+@contextmanager
+def _reading(shard: Path) -> Iterator[None]:
+    """Within it, what the library cannot read is a DatasetError that names the file."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise unreadable(shard, error) from None

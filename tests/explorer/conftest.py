@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from benchmarks import run
 from kepler_ke.init import init_encoder
@@ -21,10 +27,13 @@ from wikidata5m.explorer.answerers import Answerer, Role, Scored
 from wikidata5m.explorer.app import make_app
 from wikidata5m.explorer.guard import Policy
 from wikidata5m.explorer.library import Library
+from wikidata5m.explorer.serve import make_server
 from wikidata5m.schema import Setting
 from wikidata5m.writer import Provenance, Tables, write_dataset
 
 OURS = Policy(hosts=frozenset({"localhost", "127.0.0.1", "::1"}), addresses=False)
+PATIENCE = 60.0
+"""Seconds until a test that hangs fails; none that passes takes so long."""
 HOSTILE = {
     3: ("Q/../../etc/passwd?x=1&id=2#", "<script>document.title='run'</script>"),
     4: ('"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}{% raw %}"),
@@ -129,6 +138,20 @@ def client(library: Library, policy: Policy = OURS, *models: Answerer) -> TestCl
 @pytest.fixture
 def pages(library: Library) -> TestClient:
     return client(library)
+
+
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[tuple[uvicorn.Server, tuple[str, int]]]:
+    """The explorer's server in a thread, and its address."""
+    server = make_server(app)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield server, listening.getsockname()
+        finally:
+            server.should_exit = True
+            thread.join(PATIENCE)
 
 
 def home_of(folder: Path) -> list[str]:

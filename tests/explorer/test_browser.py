@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, Dialog, Page, expect
 from starlette.types import ASGIApp
 
 from tests.browser import DESK, PHONE, sideways, violations, visit
-from tests.explorer.conftest import HOSTILE, OURS
+from tests.explorer.conftest import HOSTILE, OURS, serving
 from wikidata5m.explorer.answerers import load_answerers
 from wikidata5m.explorer.app import make_app
 from wikidata5m.explorer.library import Library
@@ -24,22 +21,16 @@ OPTION = ".suggestions [role=option]"
 
 
 @contextmanager
-def _serving(app: ASGIApp) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+def _served(app: ASGIApp) -> Iterator[str]:
+    """Where the pages are."""
+    with serving(app) as (_, (host, port)):
+        yield f"http://{host}:{port}"
 
 
 @pytest.fixture(scope="module")
 def address(library: Library, embeddings: Path, kepler: Path) -> Iterator[str]:
     runs = [("embeddings", embeddings), ("kepler", kepler)]
-    with _serving(make_app(library, load_answerers(runs, library.dataset), OURS)) as served:
+    with _served(make_app(library, load_answerers(runs, library.dataset), OURS)) as served:
         yield served
 
 
@@ -113,7 +104,7 @@ def test_a_new_entity_is_predicted_from_its_text(page: Page) -> None:
 
 def test_nothing_of_a_hostile_dataset_runs(browser: Browser, hostile_library: Library) -> None:
     with (
-        _serving(make_app(hostile_library, {}, OURS)) as address,
+        _served(make_app(hostile_library, {}, OURS)) as address,
         visit(browser, address) as page,
     ):
         dialogs: list[Dialog] = []

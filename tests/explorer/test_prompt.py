@@ -5,41 +5,19 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-import uvicorn
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp
 
-from tests.explorer.conftest import OURS, Ranker
+from tests.explorer.conftest import OURS, PATIENCE, Ranker, serving
 from wikidata5m.dataset import Triplets
 from wikidata5m.explorer import prompt
 from wikidata5m.explorer.answerers import Role, Scored
 from wikidata5m.explorer.app import make_app
 from wikidata5m.explorer.library import Library
-from wikidata5m.explorer.serve import make_server
 
-PATIENCE = 60.0
-"""Seconds until a test that hangs fails; none that passes takes so long."""
 NONE = 3600.0
 HEAD = b" HTTP/1.1\r\nHost: localhost\r\n"
-
-
-@contextmanager
-def serving(app: ASGIApp) -> Iterator[tuple[uvicorn.Server, tuple[str, int]]]:
-    """The server in a thread, and its address."""
-    server = make_server(app)
-    listening = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield server, listening.getsockname()
-    finally:
-        server.should_exit = True
-        thread.join(PATIENCE)
-        listening.close()
 
 
 def connect(address: tuple[str, int], sent: bytes) -> socket.socket:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
 import ujson
 from click.testing import CliRunner
 
@@ -12,6 +14,7 @@ from kepler_ke.tokens import graph_texts, token_home
 from tests.kepler_ke.conftest import SHORT
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
+from wikidata5m.errors import InputError
 
 
 def tokens(*words: str) -> str:
@@ -33,3 +36,17 @@ def test_token_files_are_listed_and_cleared(dataset: Dataset, encoder: Path) -> 
     assert not token_home().exists()
     after = graph_texts(tokenizer, dataset, SHORT).entities
     assert all((before[row] == after[row]).all() for row in range(dataset.num_entities))
+
+
+@pytest.mark.parametrize("name", ["ids.bin", "start.npy"])
+def test_a_token_file_that_was_cut_short_is_told_with_the_fix(
+    dataset: Dataset, encoder: Path, name: str
+) -> None:
+    _, tokenizer = load_encoder(str(encoder))
+    graph_texts(tokenizer, dataset, SHORT)
+    (path,) = token_home().glob(f"*/{name}")
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(InputError, match=rf"{name}: damaged .*`wikidata5m kepler tokens --clear`"):
+        graph_texts(tokenizer, dataset, SHORT)
+    assert "(damaged)" in tokens("--clear")
+    assert len(graph_texts(tokenizer, dataset, SHORT).entities) == dataset.num_entities

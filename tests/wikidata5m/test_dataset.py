@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,6 +104,20 @@ def test_damaged_and_missing_texts_are_told_with_the_file(tmp_path: Path) -> Non
     (tmp_path / "00000.parquet").write_bytes(b"no parquet")
     with pytest.raises(DatasetError, match=r"00000\.parquet: cannot be read"):
         Texts(tmp_path, 3)
+
+
+@pytest.mark.parametrize("column", ["index", "text"])
+def test_texts_that_do_not_decompress_are_told_with_the_file(tmp_path: Path, column: str) -> None:
+    dataset = make_dataset(tmp_path / "data")
+    (shard,) = (dataset.path / "descriptions").glob("*.parquet")
+    place = schema.DESCRIPTION_SCHEMA.names.index(column)
+    found = pq.ParquetFile(shard).metadata.row_group(0).column(place)
+    content = bytearray(shard.read_bytes())
+    end = found.data_page_offset + found.total_compressed_size
+    content[end - 20 : end] = bytes(20)
+    shard.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"00000\.parquet: cannot be read \(.*verify"):
+        list(Dataset(dataset.path).texts)
 
 
 def test_a_split_whose_file_is_gone_is_not_taken_for_none(tmp_path: Path) -> None:
