@@ -25,6 +25,10 @@ class PredictorAnswerer:
     num_entities: int
     """All of them are candidates."""
 
+    def pending(self) -> str:
+        """See Answerer."""
+        return ""
+
     def answer(
         self, given: int, relation: int, role: Role, top: int, hidden_M3: Triplets
     ) -> list[Scored]:

@@ -5,7 +5,7 @@ Shapes: M distinct texts, S of one process, D vector width, R relations.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,6 @@ from torch import Tensor
 from kepler_ke.encoder import Kepler
 from kepler_ke.tokens import NONE, Indices, Texts
 from kepler_ke.world import World
-from wikidata5m.console import progress
 
 BUCKET: Final = 64
 """Texts per forward pass: enough to fill a core's or a GPU's units, few enough to pad little."""
@@ -47,23 +46,26 @@ def _encode(model: Kepler, texts: Texts, keys_S: Indices) -> Tensor:
     return torch.cat(vectors)[back_S]
 
 
-def encode_texts(model: Kepler, texts: Texts, keys_M: Indices, *, what: str = "") -> Tensor:
+def encode_texts(
+    model: Kepler,
+    texts: Texts,
+    keys_M: Indices,
+    update: Callable[[int], object] = lambda _: None,
+) -> Tensor:
     """The vectors of these texts, (M, D), on the CPU, without gradients or dropout.
 
-    With `what`, progress is shown under that name.
+    `update` is told how many are done.
     """
     was_training = model.training
     model.eval()
     vectors_MD = torch.empty(len(keys_M), model.dim)
     done = 0
-    shown = progress(what, len(keys_M), "texts") if what else nullcontext()
-    with torch.inference_mode(), shown as update:
+    with torch.inference_mode():
         for place_B, ids_BT, mask_BT in texts.buckets(keys_M, BUCKET):
             vectors_BD = model.encode(ids_BT.to(model.device), mask_BT.to(model.device))
             vectors_MD[torch.from_numpy(place_B)] = vectors_BD.cpu()
             done += len(place_B)
-            if update:
-                update(done)
+            update(done)
     model.train(was_training)
     return vectors_MD
 

@@ -60,9 +60,9 @@ class Judge:
             self.model, self.texts, self.scorer, vectors_CD, self.relations_RD, entities, heads
         )
 
-    def encode(self, entities: Indices, *, what: str = "") -> Tensor:
+    def encode(self, entities: Indices) -> Tensor:
         """The entities' vectors, (C, D)."""
-        return encode_texts(self.model, self.texts, self.texts.keys(entities), what=what)
+        return encode_texts(self.model, self.texts, self.texts.keys(entities))
 
 
 def load_judge(folder: Path, dataset: Dataset, info: RunInfo) -> Judge:

@@ -12,11 +12,16 @@ Shapes: C entities, D width, R relations.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +32,11 @@ from benchmarks.embeddings import META, TENSORS, EmbeddingsMeta
 from kepler_ke.encode import encode_texts
 from kepler_ke.encoder import Kepler
 from kepler_ke.tokens import Indices, Texts
-from wikidata5m.console import progress
+from wikidata5m.console import Progress, log, progress
 from wikidata5m.files import read_json, sha256, write_json
 
 PROGRESS: Final = "progress.json"
-STEP: Final = 1 << 13
+STEP: Final = 1 << 11
 """Entities between two notes of progress; their texts are sorted by length within."""
 _NAMES: Final = {"float32": "F32", "int64": "I64"}
 
@@ -52,21 +57,55 @@ def stream_embeddings(
     work = {"meta": asdict(meta), "entities": hashlib.sha256(entities.tobytes()).hexdigest()}
     whole = len(entities) == len(texts.entities)
     small = {"relations": relations_RD.numpy()} | ({} if whole else {"index": entities})
-    done = _done(folder, work)
-    if done < 0:
+    if _done(folder, work) < 0:
         return
-    shape = (len(entities), model.dim)
-    start = _lay_out(folder / TENSORS, small, shape, fresh=done == 0)
-    vectors_CD = _vectors(folder / TENSORS, start, shape)
-    with progress("encode", len(entities), "texts") as told:
-        for first in range(done, len(entities), STEP):
-            here = entities[first : first + STEP]
-            vectors_CD[first : first + len(here)] = encode_texts(model, texts, texts.keys(here))
-            _flush(vectors_CD)
-            write_json(folder / PROGRESS, work | {"done": first + len(here)})
-            told(first + len(here))
-    write_json(folder / META, asdict(meta) | {"work": work["entities"]})
-    (folder / PROGRESS).unlink(missing_ok=True)
+    with _alone(folder):
+        done = _done(folder, work)
+        if done < 0:
+            return
+        shape = (len(entities), model.dim)
+        start = _lay_out(folder / TENSORS, small, shape, fresh=done == 0)
+        vectors_CD = _vectors(folder / TENSORS, start, shape)
+        with progress("encode", len(entities), "texts", before=done) as told:
+            for first in range(done, len(entities), STEP):
+                here = entities[first : first + STEP]
+                vectors_CD[first : first + len(here)] = encode_texts(
+                    model, texts, texts.keys(here), partial(_after, first, told)
+                )
+                _flush(vectors_CD)
+                write_json(folder / PROGRESS, work | {"done": first + len(here)})
+        write_json(folder / META, asdict(meta) | {"work": work["entities"]})
+        (folder / PROGRESS).unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder against other processes that encode into it, after waiting for them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / TENSORS).open("ab") as held:
+        if not _taken(held):
+            with progress(f"{folder}: wait for another process", None, "seconds") as told:
+                for second in count(1):
+                    time.sleep(1)
+                    told(second)
+                    if _taken(held):
+                        break
+        yield
+
+
+def _taken(file: BinaryIO) -> bool:
+    """Whether this process holds the file now; the system lets go of it when the process ends."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:  # a network disk that knows no locks
+        log(f"{file.name}: not locked against other processes ({error.strerror})")
+    return True
+
+
+def _after(first: int, told: Progress, done: int) -> None:
+    told(first + done)
 
 
 def model_identity(folder: Path) -> str:
@@ -83,7 +122,7 @@ def _done(folder: Path, work: Mapping[str, Any]) -> int:
         same = found == _as_read(work["meta"] | {"work": work["entities"]})
         if same and (folder / TENSORS).is_file():
             return -1
-        (folder / META).unlink()
+        (folder / META).unlink(missing_ok=True)
     if (folder / PROGRESS).is_file() and (folder / TENSORS).is_file():
         found = read_json(folder / PROGRESS)
         if found == _as_read(work) | {"done": found.get("done")}:
@@ -120,7 +159,6 @@ def _lay_out(
     told += b" " * (-len(told) % 8)
     start = 8 + len(told) + place
     if fresh:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as stream:
             stream.write(len(told).to_bytes(8, "little") + told)
             for x in small.values():

@@ -12,6 +12,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
@@ -28,8 +30,10 @@ class Progress(Protocol):
         """Show that `done` units are finished."""
 
 
+Watcher = Callable[[str], None]
 LOG_SECONDS = 15.0
 """How often progress prints a line where stderr is no terminal."""
+_WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
 def json_option(command: Command) -> Command:
@@ -131,18 +135,33 @@ def _cell(value: object) -> str:
 
 
 @contextmanager
-def progress(what: str, total: int | None, unit: str) -> Iterator[Progress]:
+def progress(what: str, total: int | None, unit: str, *, before: int = 0) -> Iterator[Progress]:
     """Show progress with rate and ETA on stderr; the yielded function takes (done, note='').
 
-    `done` is the absolute amount in `unit`; "bytes" are shown as kB, MB, GB. On a terminal a bar;
-    elsewhere a line now and then.
+    `done` is the absolute amount in `unit`; "bytes" are shown as kB, MB, GB. What an earlier run
+    did `before` counts for no rate. On a terminal a bar; elsewhere a line now and then.
     """
+    task = _Task(what, total, unit, before, time.monotonic())
     if os.environ.get("WIKIDATA5M_PROGRESS") == "off":
-        yield _silent
-    elif sys.stderr.isatty():
-        yield from _bar(what, total, unit)
+        shown = contextmanager(_silence)()
     else:
-        yield from _lines(what, total, unit)
+        shown = contextmanager(_bar if sys.stderr.isatty() else _lines)(task)
+    watcher = _WATCHER.get()
+    with shown as update:
+        yield _told_too(watcher, task, update) if watcher else update
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Within, all progress of this thread is told to `watcher` too, a line each time.
+
+    What it raises ends the work.
+    """
+    before = _WATCHER.set(watcher)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(before)
 
 
 def by_stages(what: str, stages: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
@@ -156,11 +175,41 @@ def by_stages(what: str, stages: Mapping[str, Callable[[], Any]]) -> dict[str, A
     return results
 
 
-def _silent(_done: int, _note: str = "") -> None:
-    """Show nothing."""
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What progress is about, and when it began."""
+
+    what: str
+    total: int | None
+    unit: str
+    before: int
+    start: float
+
+    def rate(self, done: int) -> float:
+        """Units per second since the start."""
+        return (done - self.before) / max(time.monotonic() - self.start, 1e-9)
+
+    def line(self, done: int, note: str) -> str:
+        """How far it is, in words."""
+        rate = self.rate(done)
+        left = f", ETA {duration((self.total - done) / rate)}" if self.total and rate else ""
+        share = _share(done, self.total, self.unit)
+        return f"{self.what}: {share}, {_per_second(rate, self.unit)}{left} {note}".rstrip()
 
 
-def _bar(what: str, total: int | None, unit: str) -> Iterator[Progress]:
+def _told_too(watcher: Watcher, task: _Task, update: Progress) -> Progress:
+    def both(done: int, note: str = "") -> None:
+        update(done, note)
+        watcher(task.line(done, note))
+
+    return both
+
+
+def _silence() -> Iterator[Progress]:
+    yield lambda *_: None
+
+
+def _bar(task: _Task) -> Iterator[Progress]:
     from rich import progress as rich_progress  # noqa: PLC0415 - keeps `--help` light
     from rich.console import Console  # noqa: PLC0415
 
@@ -173,37 +222,35 @@ def _bar(what: str, total: int | None, unit: str) -> Iterator[Progress]:
         rich_progress.TimeRemainingColumn(),
         rich_progress.TextColumn("{task.fields[note]}"),
     )
-    start = time.monotonic()
+    share = _share(task.before, task.total, task.unit)
     with rich_progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=total, note="", share=_share(0, total, unit), rate="")
+        row = bar.add_task(
+            task.what, total=task.total, completed=task.before, note="", share=share, rate=""
+        )
 
         def update(done: int, note: str = "") -> None:
-            rate = done / max(time.monotonic() - start, 1e-9)
-            share = _share(done, total, unit)
-            bar.update(task, completed=done, note=note, share=share, rate=_per_second(rate, unit))
+            share = _share(done, task.total, task.unit)
+            rate = _per_second(task.rate(done), task.unit)
+            bar.update(row, completed=done, note=note, share=share, rate=rate)
 
         yield update
 
 
-def _lines(what: str, total: int | None, unit: str) -> Iterator[Progress]:
-    start = last = time.monotonic()
-    done_last, note_last = 0, ""
+def _lines(task: _Task) -> Iterator[Progress]:
+    last = task.start
+    done_last, note_last = task.before, ""
 
     def update(done: int, note: str = "") -> None:
         nonlocal last, done_last, note_last
         done_last, note_last = done, note
-        now = time.monotonic()
-        if now - last >= LOG_SECONDS:
-            last = now
-            rate = done / (now - start)
-            left = f", ETA {duration((total - done) / rate)}" if total and rate else ""
-            share = _share(done, total, unit)
-            log(f"{what}: {share}, {_per_second(rate, unit)}{left} {note}".rstrip())
+        if time.monotonic() - last >= LOG_SECONDS:
+            last = time.monotonic()
+            log(task.line(done, note))
 
     yield update
-    seconds = round(time.monotonic() - start)
+    seconds = round(time.monotonic() - task.start)
     taken = f" in {duration(seconds)}" if seconds else ""
-    log(f"{what}: {amount(done_last, unit)}{taken} {note_last}".rstrip())
+    log(f"{task.what}: {amount(done_last, task.unit)}{taken} {note_last}".rstrip())
 
 
 def amount(count: int, unit: str) -> str:

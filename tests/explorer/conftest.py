@@ -50,6 +50,10 @@ class Ranker:
     name: str = "by index"
     setting: Setting = "transductive"
     entities: int = 0
+    waits: str = ""
+
+    def pending(self) -> str:
+        return self.waits
 
     def answer(
         self, given: int, relation: int, role: Role, top: int, hidden_M3: Triplets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 from starlette.types import ASGIApp
 
 from tests.browser import DESK, PHONE, sideways, violations, visit
-from tests.explorer.conftest import HOSTILE, OURS, serving
+from tests.explorer.conftest import HOSTILE, OURS, Ranker, serving
 from wikidata5m.explorer.answerers import load_answerers
 from wikidata5m.explorer.app import make_app
 from wikidata5m.explorer.library import Library
@@ -30,7 +31,10 @@ def _served(app: ASGIApp) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def address(library: Library, embeddings: Path, kepler: Path) -> Iterator[str]:
     runs = [("embeddings", embeddings), ("kepler", kepler)]
-    with _served(make_app(library, load_answerers(runs, library.dataset), OURS)) as served:
+    models = load_answerers(runs, library.dataset)
+    while any(model.pending() for model in models.values()):
+        time.sleep(0.1)
+    with _served(make_app(library, models, OURS)) as served:
         yield served
 
 
@@ -138,6 +142,21 @@ def test_pages_are_accessible_and_fit(
             assert sideways(page) <= 0, each
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (ground == "rgb(255, 255, 255)") != dark
+
+
+def test_a_model_that_is_not_ready_says_so(browser: Browser, library: Library) -> None:
+    model = Ranker(entities=library.dataset.num_entities, waits="encode: 2 of 9 texts, ETA 0:07")
+    with (
+        _served(make_app(library, {model.name: model}, OURS)) as address,
+        visit(browser, f"{address}/entity?id=Q1001") as page,
+    ):
+        page.get_by_label("Relation", exact=True).select_option("P17")
+        page.get_by_role("button", name="Ask").click()
+        expect(page.get_by_role("status")).to_contain_text("encode: 2 of 9 texts, ETA 0:07")
+        assert violations(page) == []
+        model.waits = ""
+        page.get_by_role("button", name="Ask").click()
+        expect(page.get_by_role("region", name="Answers").get_by_role("row")).to_have_count(11)
 
 
 def test_the_pages_work_without_script(browser: Browser, address: str) -> None:

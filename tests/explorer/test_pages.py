@@ -311,6 +311,26 @@ def test_what_a_model_cannot_answer_is_told(library: Library) -> None:
     assert "ask for tails" in answer.text
 
 
+def test_a_model_that_is_not_ready_says_how_far_it_is_on_both_forms(library: Library) -> None:
+    waits = Ranker(
+        entities=library.dataset.num_entities, waits="encode: 1 of 9 texts, <b>, ETA 1:00"
+    )
+    browser = client(library, OURS, waits, Ranker("other", entities=library.dataset.num_entities))
+    told = "<strong>by index</strong> cannot answer yet: encode: 1 of 9 texts, &lt;b&gt;, ETA 1:00."
+    asked = {"entity": "Q1001", "relation": "P17"}
+    for answer in (
+        browser.get("/ask"),
+        browser.get("/ask", params=asked),
+        browser.get("/new"),
+        browser.post("/new", data={"text": "a town", "relation": "P17"}),
+    ):
+        assert answer.status_code == 200
+        assert told in answer.text
+        assert 'aria-label="Answers"' not in answer.text
+    assert "a town" in answer.text
+    assert 'aria-label="Answers"' in browser.get("/ask", params=asked | {"model": "other"}).text
+
+
 def test_pages_without_models_offer_none(library: Library) -> None:
     browser = TestClient(app.make_app(library, {}, OURS), base_url="http://localhost")
     assert "Ask a model" not in browser.get("/entity?id=Q1001").text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -129,3 +130,15 @@ def _trouble(process: subprocess.Popen[str], address: str) -> None:
     assert process.wait(20) == 0
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
+
+
+def test_it_serves_while_kepler_is_made_ready_and_ends_at_once(
+    dataset: Dataset, kepler: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(kepler, tmp_path / "run", ignore=lambda *_: ["vectors"])
+    with serving(dataset, "--kepler", str(run)) as (process, address):
+        assert urllib3.request("GET", f"{address}ask").status == 200
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import DEFAULT, Mock
 
 import numpy as np
 import pytest
 import torch
 
 from benchmarks.embeddings import EmbeddingsMeta, load_embeddings
+from kepler_ke.encode import encode_texts
 from kepler_ke.evaluate import Judge, encode_run, load_judge, meta_of, write_vectors
 from kepler_ke.runs import read_run
 from kepler_ke.stream import PROGRESS, model_identity, stream_embeddings
@@ -102,3 +106,28 @@ def test_what_is_finished_is_not_encoded_again_and_other_work_starts_anew(
 def test_the_identity_of_a_model_changes_with_its_weights(run: Path) -> None:
     assert model_identity(run / "model") == model_identity(run / "model")
     assert model_identity(run / "model") != model_identity(run / "start")
+
+
+def test_of_two_at_once_one_encodes_and_the_other_waits_for_it(
+    judge: Judge, run: Path, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = threading.Event()
+    monkeypatch.setattr("kepler_ke.stream.time.sleep", lambda _: waits.set())
+    encodes = Mock(wraps=encode_texts, side_effect=lambda *_: waits.wait(60) and DEFAULT)
+    monkeypatch.setattr("kepler_ke.stream.encode_texts", encodes)
+
+    def work(_: int) -> None:
+        write_vectors(tmp_path / "v", run / "model", dataset, judge, np.arange(20))
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(work, range(2)))
+    assert encodes.call_count == 1
+    assert len(load_embeddings(tmp_path / "v").entities) == 20
+
+
+def test_finished_vectors_are_read_where_nothing_can_be_written(
+    judge: Judge, run: Path, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_vectors(tmp_path / "v", run / "model", dataset, judge, np.arange(20))
+    monkeypatch.setattr("kepler_ke.stream._alone", lambda _: pytest.fail("opened to write"))
+    write_vectors(tmp_path / "v", run / "model", dataset, judge, np.arange(20))

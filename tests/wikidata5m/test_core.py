@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from tests.datasets import make_dataset
 from wikidata5m import load, schema
-from wikidata5m.console import by_stages, progress, table
+from wikidata5m.console import by_stages, progress, table, watched
 from wikidata5m.errors import DatasetError, InputError, OutputExistsError
 from wikidata5m.files import atomic_path, claim_output, read_json, write_json
 
@@ -143,8 +144,32 @@ def test_progress_over_bytes_is_told_in_units_that_fit(
 ) -> None:
     monkeypatch.delenv("WIKIDATA5M_PROGRESS")
     monkeypatch.setattr("wikidata5m.console.LOG_SECONDS", 0.0)
-    now = iter([0.0, seconds, seconds])
+    now = iter([0.0, *[seconds] * 4])
     monkeypatch.setattr("wikidata5m.console.time.monotonic", lambda: next(now))
     with progress("read", 2 * done, "bytes") as update:
         update(done)
     assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_who_watches_is_told_of_work_in_this_thread_alone_and_may_end_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wikidata5m.console.time.monotonic", iter(range(9)).__next__)
+    told: list[str] = []
+
+    def work() -> None:
+        with progress("encode", 8, "texts", before=4) as update:
+            update(6)
+
+    def refuse(_: str) -> None:
+        raise InterruptedError
+
+    with watched(told.append):
+        work()
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    work()
+    assert told == ["encode: 6 of 8 texts, 2/s, ETA 0:01"]
+    with watched(refuse), pytest.raises(InterruptedError):
+        work()

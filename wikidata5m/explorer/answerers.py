@@ -29,12 +29,15 @@ class Scored:
 
 
 class Answerer(Protocol):
-    """A trained model; its methods are called by one thread at a time."""
+    """A trained model; it is asked by one thread at a time, but for `pending`."""
 
     name: str
     """Of the kind of model, such as "complex"."""
     setting: Setting
     """The split whose train part it learned."""
+
+    def pending(self) -> str:
+        """What it does until it can answer, and how far it is; "" when it can, or has failed."""
 
     def answer(
         self, given: int, relation: int, role: Role, top: int, hidden_M3: Triplets

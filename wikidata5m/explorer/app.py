@@ -135,12 +135,13 @@ class Explorer:
         arguments = request.query_params
         form = _Form(arguments, list(self.models))
         values: dict[str, Any] = {"form": form, "given": None, "answers": None, "choices": []}
+        values["pending"] = pending = self._pending()
         # As it is: an id may be long, or begin with a space.
         wanted = arguments.get("entity", "")
         if wanted and form.relation and form.model:
             relation = self.library.relation(form.relation)
             given, values["choices"] = self._one_entity(wanted)
-            if given is not None:
+            if given is not None and form.model not in pending:
                 with self._model(form.model) as model:
                     values["answers"] = self.library.ask(
                         model, given, relation, form.role, top=form.top, hide_known=form.hide
@@ -161,7 +162,8 @@ class Explorer:
         if len(text) > LONGEST_TEXT:
             raise HTTPException(400, f"The text has more than {LONGEST_TEXT:,} characters.")
         values: dict[str, Any] = {"form": form, "text": text, "answers": None}
-        if text and form.relation and form.model:
+        values["pending"] = pending = self._pending()
+        if text and form.relation and form.model and form.model not in pending:
             relation = self.library.relation(form.relation)
             with self._model(form.model) as model:
                 assert isinstance(model, TextAnswerer)
@@ -170,6 +172,11 @@ class Explorer:
                 )
             values["relation"] = relation
         return self.page("new.html", **values)
+
+    def _pending(self) -> dict[str, str]:
+        """The models that cannot answer yet, and what they still do."""
+        told = {name: model.pending() for name, model in self.models.items()}
+        return {name: each for name, each in told.items() if each}
 
     def _one_entity(self, wanted: str) -> tuple[Named | None, list[Any]]:
         """The entity of an id, or of a name that it alone has; else those that may be meant."""
