@@ -139,12 +139,15 @@ def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary
     elif config.start:
         continue_from(find_source(Path(config.start), config), engine, dataset, run)
         engine.save(run / CHECKPOINT)
+    elif resume:
+        log("no checkpoint yet: training starts over")
     history = RunLog(run, after=engine.epoch, tensorboard=config.train.tensorboard)
     saver = Saver(run, engine, dataset, history.curve)
-    total = config.train.epochs * len(engine.triplets_N3)
+    count = len(engine.triplets_N3)
+    total, before = config.train.epochs * count, engine.epoch * count
     with (
         telling_what_is_kept(run),
-        progress(f"training {config.model.name}", total, "triplets") as show,
+        progress(f"training {config.model.name}", total, "triplets", before=before) as show,
     ):
         while not is_finished(config.train, history.curve):
             history.add(_epoch(engine, dataset, history, show))

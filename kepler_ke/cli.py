@@ -280,7 +280,9 @@ def evaluate(
 @kepler.command(short_help="Answer for an entity that is in no graph.")
 @click.argument("run_folder", metavar="RUN", type=_PATH)
 @click.option("--text", required=True, help="What the entity is, its name first.")
-@click.option("--relation", required=True, metavar="ID", help="A relation of the dataset, as P106.")
+@click.option(
+    "--relation", required=True, metavar="ID", help="A relation of the dataset, by id or name."
+)
 @click.option(
     "--as",
     "role",

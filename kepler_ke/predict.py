@@ -1,7 +1,7 @@
 """Answers for an entity that is in no graph, from its text alone.
 
-Imports numpy, torch, transformers, benchmarks.embeddings, wikidata5m and kepler_ke's data, encode,
-evaluate, runs, tokens.
+Imports numpy, torch, transformers, benchmarks.{embeddings,questions}, wikidata5m and kepler_ke's
+data, encode, evaluate, runs, tokens.
 
 Shapes: E entities, K of a block, D width.
 """
@@ -19,6 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from benchmarks.embeddings import load_embeddings
+from benchmarks.questions import find_relation
 from kepler_ke.encode import encode_texts
 from kepler_ke.encoder import load_kepler
 from kepler_ke.evaluate import Judge, judge, write_vectors
@@ -125,9 +126,9 @@ def predict(
 ) -> list[Answer]:
     """The answers of `TextPredictor.predict` by ids and labels.
 
-    Raises DatasetError on an unknown relation; see also TextPredictor.
+    `relation` is an id or a label. Raises DatasetError on an unknown one; see also TextPredictor.
     """
-    number = dataset.relation_index(relation)
+    number = find_relation(dataset, relation)
     found = TextPredictor.load(run, dataset).predict(text, number, role, top)
     return [
         Answer(entity=dataset.entity_ids[i], label=dataset.entity_labels[i], score=score)

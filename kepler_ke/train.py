@@ -117,7 +117,7 @@ def _loop(job: Job, check: Validation, run: Path, place: Place) -> dict[str, Any
         if job.world.first:
             log(f"{total - place.step:,} updates; {expected}")
     window = _Window()
-    with progress("kepler train", total, "updates") as told:
+    with progress("kepler train", total, "updates", before=place.step) as told:
         for step in range(place.step, total):
             window.add(update(job, step, learning_rate(config, step, total)))
             place = replace(place, step=step + 1, scaler=job.scaler.state_dict())

@@ -111,6 +111,10 @@ def test_resuming_a_finished_run_changes_nothing(small: Dataset, tmp_path: Path)
     before = (tmp_path / "embeddings" / "embeddings.safetensors").read_bytes()
     assert "resuming after epoch 6" in invoke(*words, "--resume").stderr
     assert (tmp_path / "embeddings" / "embeddings.safetensors").read_bytes() == before
+    for folder in ("checkpoint", "embeddings"):
+        shutil.rmtree(tmp_path / folder)
+    assert "no checkpoint yet: training starts over" in invoke(*words, "--resume").stderr
+    assert (tmp_path / "embeddings" / "embeddings.safetensors").read_bytes() == before
 
 
 @pytest.mark.parametrize(
