@@ -41,20 +41,23 @@ def kepler() -> None:
 @kepler.command(name="presets", short_help="List the presets.")
 @json_option
 def list_presets(as_json: bool) -> None:
-    """List the presets: the paper's variants and baselines, and ours.
+    """List the presets: the paper's variants and baselines, and ours; and the forms they take.
 
     \b
     Example:
       wikidata5m kepler presets
     """
-    from kepler_ke.config import presets, resolve_config
+    from kepler_ke.config import forms, presets, resolve_config
 
     header = ["preset", "objective", "scorer", "gamma", "negatives", "conditioned", "mlm_batch"]
     header += ["batch", "accumulate", "epochs", "lr"]
     configs = {name: resolve_config(name) for name in presets()}
     rows = [[name, *(getattr(c, key) for key in header[1:])] for name, c in configs.items()]
     found = [dict(zip(header, row, strict=True)) for row in rows]
-    emit({"presets": found}, as_json=as_json, text=table(header, rows))
+    told = [[f"{x:g}" if isinstance(x, float) else x for x in row] for row in rows]
+    behind = ", ".join(f"-{name}" for name in forms())
+    text = f"{table(header, told)}\n\nforms, behind a name (kepler-wiki-small): {behind}"
+    emit({"presets": found, "forms": forms()}, as_json=as_json, text=text)
 
 
 @kepler.command(short_help="Write a small encoder with random weights.")
@@ -120,7 +123,8 @@ def init(
     default="kepler-wiki",
     show_default=True,
     shell_complete=complete_from(Path(__file__).with_name("presets")),
-    help="One that `kepler presets` lists, with -ke or -nlp behind it for the paper's two forms.",
+    help="One that `kepler presets` lists; behind it -ke or -nlp for the paper's two forms, or "
+    "-small for two cores.",
 )
 @click.option("--config", "file", type=_PATH, help="YAML with settings over the preset's.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")

@@ -202,6 +202,11 @@ def presets() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
+def forms() -> list[str]:
+    """The forms that a preset may carry behind its name."""
+    return sorted(path.stem for path in FORMS.glob("*.yaml"))
+
+
 def resolve_config(
     preset: str, file: Path | None = None, overrides: Iterable[str] = ()
 ) -> KeplerConfig:
@@ -218,8 +223,7 @@ def _preset_files(preset: str) -> list[Path]:
     if preset in presets():
         return [PRESETS / f"{preset}.yaml"]
     base, _, form = preset.rpartition("-")
-    forms = sorted(path.stem for path in FORMS.glob("*.yaml"))
-    if base in presets() and form in forms:
+    if base in presets() and form in forms():
         return [PRESETS / f"{base}.yaml", FORMS / f"{form}.yaml"]
     close = difflib.get_close_matches(preset, presets(), n=1)
     hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(presets())}"

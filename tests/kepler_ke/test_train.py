@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from benchmarks.results import load_result
 from kepler_ke.checkpoint import load_checkpoint, save_checkpoint
-from kepler_ke.config import KeplerConfig, presets, resolve_config
+from kepler_ke.config import KeplerConfig, forms, presets, resolve_config
 from kepler_ke.data import known_triplets, part_entities
 from kepler_ke.encode import encode_keys
 from kepler_ke.evaluate import evaluate_run, load_judge, symmetric_relations, top1_self
@@ -296,9 +296,14 @@ def test_zero_relations_put_the_query_entity_on_top(run: Path, dataset: Dataset)
     assert top1_self(predictor, triplets, entities, 0) < 1
 
 
-@pytest.mark.parametrize("name", [*presets(), "kepler-wiki-nlp", "kepler-rel-ke"])
-def test_every_preset_loads(name: str) -> None:
-    assert isinstance(resolve_config(name), KeplerConfig)
+@pytest.mark.parametrize("form", ["", *(f"-{form}" for form in forms())])
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_loads_in_every_form(name: str, form: str) -> None:
+    if name == "roberta" and form in ("-ke", "-nlp"):
+        with pytest.raises(ConfigError, match="nothing to train"):
+            resolve_config(name + form)
+    else:
+        assert isinstance(resolve_config(name + form), KeplerConfig)
 
 
 def test_settings_come_from_preset_then_file_then_command_line(tmp_path: Path) -> None:

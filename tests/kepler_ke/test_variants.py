@@ -58,6 +58,13 @@ def test_a_variant_is_the_papers_settings_but_for_what_names_it(
     assert {name: getattr(config, name) for name in expected} == expected
 
 
+def test_the_small_form_keeps_what_makes_a_variant() -> None:
+    small = {"gamma": 12.0, "negatives": 32, "negative_source": "batch", "batch": 64}
+    wiki, cond = resolve_config("kepler-wiki-small"), resolve_config("kepler-cond-small")
+    assert {name: getattr(wiki, name) for name in small} == small
+    assert dataclasses.replace(wiki, conditioned=True) == cond
+
+
 def _train(run: Path, dataset: Dataset, encoder: Path, preset: str, **change: Any) -> None:
     config = resolve_config(preset)
     kept: dict[str, Any] = {
