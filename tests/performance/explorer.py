@@ -5,7 +5,8 @@
 Makes the index in an empty cache folder, starts the command anew, and sends it searches one after
 another: names of entities drawn at random, their beginnings, pieces of their words, words that no
 name has, and single letters; then pages, from the best connected entity's to random ones; then
-searches from 20 threads. Memory is the peak of the process: what is mapped counts where touched.
+searches from 20 threads; then questions to the model, if one is named. Memory is the peak of the
+process: what is mapped counts where touched, and at the end what is not mapped is told apart.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import urllib3
 
 from wikidata5m.console import table
 from wikidata5m.dataset import Dataset
+from wikidata5m.explorer.answerers import load_answerers
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,11 @@ def measure(dataset: Path, run: Path | None, queries: int) -> tuple[dict[str, fl
                 _times(kind, address, paths) for kind, paths in _paths(dataset, queries).items()
             ]
             told["requests per second, 20 threads"] = _at_once(address, dataset, queries)
-            told["memory at the end, MB"] = _peak_mb(process.pid)
+            told["memory after these, MB"] = _peak_mb(process.pid)
+            if run:
+                times.append(_times("question to the model", address, _questions(dataset, run)))
+                told["memory at the end, MB"] = _peak_mb(process.pid)
+            told["of it now private, MB"] = _mb(process.pid, "RssAnon")
     return told, times
 
 
@@ -107,6 +113,18 @@ def _paths(folder: Path, queries: int) -> dict[str, list[str]]:
     found["page of the best connected"] = [f"entity?id={dataset.entity_ids[best]}"] * 10
     found["page of an entity"] = [f"entity?id={dataset.entity_ids[i]}" for i in drawn]
     return found
+
+
+def _questions(folder: Path, run: Path) -> list[str]:
+    dataset, rng = Dataset(folder), random.Random(0)
+    (model,) = load_answerers([("embeddings", run)], dataset)
+    entities = rng.choices(dataset.entity_ids, k=10)
+    relations = rng.choices(dataset.relations["relation"], k=10)
+    return [
+        "ask?" + urlencode({"model": model, "entity": entity, "relation": relation, "role": role})
+        for role in ("head", "tail")
+        for entity, relation in zip(entities, relations, strict=True)
+    ]
 
 
 def _times(kind: str, address: str, paths: list[str]) -> Times:
@@ -143,8 +161,12 @@ def _serving(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 def _peak_mb(pid: int) -> float:
     """The most that the process held, by the system's account."""
+    return _mb(pid, "VmHWM")
+
+
+def _mb(pid: int, field: str) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
-    (line,) = (each for each in status.splitlines() if each.startswith("VmHWM"))
+    (line,) = (each for each in status.splitlines() if each.startswith(field))
     return int(line.split()[1]) / 1024
 
 
