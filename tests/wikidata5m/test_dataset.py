@@ -264,7 +264,7 @@ def test_a_large_index_tells_its_progress_and_a_small_one_nothing(
     monkeypatch.setattr(search, "KEEP_FROM", 1)
     build_names(*names, dataset.degrees)
     told = capsys.readouterr().err
-    assert told.startswith(f"names, indexed: {dataset.num_entities:,} entities in ")
+    assert told.startswith(f"names, indexed: {dataset.num_entities:,} entities")
 
 
 @pytest.mark.parametrize("asked", [("transductive", None), (None, "test"), ("inductive", "tset")])
