@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import click
+
 from tests.conftest import REPOSITORY
 from tests.wikidata5m.test_cli import ALL
 
@@ -33,6 +35,7 @@ def test_the_reference_has_every_command_with_its_options_and_example() -> None:
             r"^#+ wikidata5m ", page.partition(f"# wikidata5m {path}\n")[2], flags=re.MULTILINE
         )[0]
         assert "wikidata5m " + path in section.partition("```sh\n")[2], path
+        assert isinstance(command, click.Group) or "| `-h, --help` |" in section, path
         missing = [x.opts[-1] for x in command.params if x.opts[-1] not in section]
         assert not [name for name in missing if name.startswith("--")], path
 
