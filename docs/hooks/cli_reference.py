@@ -32,7 +32,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def reference() -> Iterator[str]:
     """The page's sections, a command or group each."""
-    # With its settings, as click makes it: a command keeps the help option of the first context it meets.
+    # With its settings, since a command keeps the help option of the first context that it meets.
     root = click.Context(main, info_name="wikidata5m", **main.context_settings)
     for name in main.list_commands(root):
         command = main.get_command(root, name)
