@@ -1,4 +1,7 @@
-"""Embeddings as the explorer asks them. Imports benchmarks.{predict,run} and wikidata5m."""
+"""Embeddings as the explorer asks them.
+
+Imports numpy, benchmarks.{embeddings,predict,predictors,run} and wikidata5m.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.embeddings import stored_entities
 from benchmarks.predict import Query, predict
 from benchmarks.predictors import Predictor
-from benchmarks.run import load_predictor, load_run_config
+from benchmarks.run import EMBEDDINGS, load_predictor, load_run_config
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.explorer.answerers import Role, Scored
 from wikidata5m.schema import Setting
@@ -47,9 +51,12 @@ def load(run: Path, dataset: Dataset) -> PredictorAnswerer:
     Raises InputError where training is not finished, DatasetError on another dataset than RUN's.
     """
     config = load_run_config(run)
+    predictor = load_predictor(run, dataset, config)
+    if predictor.entities_ED.device.type == "cpu":
+        predictor.entities_ED = stored_entities(run / EMBEDDINGS)
     return PredictorAnswerer(
         name=config.model.name,
         setting=config.setting,
-        predictor=load_predictor(run, dataset, config),
+        predictor=predictor,
         num_entities=dataset.num_entities,
     )

@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmarks.scorers import ModelName, Scorer, get_scorer
-from benchmarks.tensors import save_tensors
+from benchmarks.tensors import StoredRows, save_tensors
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import DatasetError, InputError
 from wikidata5m.files import atomic_path, read_json, write_json, write_parquet
@@ -170,3 +170,11 @@ def load_embeddings(
         index=tensors.get("index"),
         meta=meta,
     )
+
+
+def stored_entities(folder: Path) -> StoredRows:
+    """`entities` of an artefact, for a process that goes on: read row by row, never held.
+
+    Raises InputError when the artefact is incomplete or damaged.
+    """
+    return StoredRows(folder / TENSORS, "entities", fix="train or encode again")

@@ -1,6 +1,6 @@
 """What answers a query with scores: any Predictor, and the one over tables of vectors.
 
-Imports numpy, torch, benchmarks.{embeddings,kernels,scorers} and wikidata5m.errors.
+Imports numpy, torch, benchmarks.{embeddings,kernels,scorers,tensors} and wikidata5m.errors.
 Shapes: B queries, K candidates, E rows of entities, R relations, D floats per vector.
 """
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from benchmarks.embeddings import Embeddings
 from benchmarks.kernels import Similarity
 from benchmarks.scorers import Scorer
+from benchmarks.tensors import StoredRows
 from wikidata5m.errors import DatasetError
 
 Direction = Literal["head", "tail"]
@@ -62,7 +63,7 @@ class EmbeddingPredictor:
     def __init__(
         self,
         scorer: Scorer,
-        entities_ED: Tensor,
+        entities_ED: Tensor | StoredRows,
         relations_RD: Tensor,
         *,
         index_E: Tensor | None = None,

@@ -1,6 +1,6 @@
 """Named tensors in one safetensors file, replaced whole or not at all, each with a checksum.
 
-Imports torch, safetensors, ujson and wikidata5m.
+Imports torch, safetensors, ujson and wikidata5m. Shapes: M rows asked for, D floats of one.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 import ujson
@@ -77,6 +78,59 @@ def read_metadata(path: Path, *, fix: str) -> dict[str, str]:
         raise _unreadable(path, error, fix) from None
 
 
+class StoredRows:
+    """A table in a safetensors file as a tensor of which only what is asked for is read.
+
+    A tensor that `load_file` gives maps the file, and all pages that were ever looked at count as
+    the process's memory. Here the file is mapped anew for every request, while its rows are used.
+    """
+
+    device: Final = torch.device("cpu")
+
+    def __init__(self, path: Path, name: str, *, fix: str) -> None:
+        self.path, self.name, self.fix = path, name, fix
+        self._file = self._identity()
+        with self._open() as file:
+            self.shape = tuple(file.get_slice(name).get_shape())
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, rows: slice | Tensor) -> Tensor:
+        """(M, D) of a run of rows, or of rows by number, int64 and in any order.
+
+        Raises InputError, with `fix`, when the file is not what it was when this was made.
+        """
+        if self._file != self._identity():
+            raise InputError(self.path, "replaced since it was opened", fix="start the command again")
+        with self._open() as file:
+            table = file.get_slice(self.name)
+            if isinstance(rows, slice):
+                run: Tensor = table[rows]
+                return run
+            ascending_M, order_M = rows.sort()
+            blocks = [
+                table[int(few[0]) : int(few[-1]) + 1][few - few[0]]
+                for few in _within_blocks(ascending_M)
+            ]
+            return torch.cat(blocks)[order_M.argsort()] if blocks else table[0:0]
+
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                yield file
+        except (OSError, SafetensorError) as error:
+            raise _unreadable(self.path, error, self.fix) from None
+
+    def _identity(self) -> tuple[int, int, int]:
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            raise _unreadable(self.path, error, self.fix) from None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def checksum(tensor: Tensor) -> int:
     """CRC-32 of the values, row by row."""
     found = 0
@@ -89,6 +143,12 @@ def checksum(tensor: Tensor) -> int:
 def _blocks(tensor: Tensor) -> Iterator[slice]:
     for start in range(0, len(tensor), ROWS):
         yield slice(start, start + ROWS)
+
+
+def _within_blocks(ascending_M: Tensor) -> Iterable[Tensor]:
+    """The numbers in pieces, none of which spans more than ROWS of the table."""
+    _, counts = torch.unique_consecutive(ascending_M // ROWS, return_counts=True)
+    return torch.split(ascending_M, counts.tolist())
 
 
 def _unreadable(path: Path, error: Exception, fix: str) -> InputError:

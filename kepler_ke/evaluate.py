@@ -21,6 +21,7 @@ from benchmarks.metrics import Side, Values, metrics
 from benchmarks.ranking import Predictor, Ranks
 from benchmarks.results import RankingProtocol, Result, make_result
 from benchmarks.scorers import Scorer
+from benchmarks.tensors import StoredRows
 from benchmarks.validation import sample_triplets
 from kepler_ke.data import generator, known_triplets, part_entities
 from kepler_ke.encode import encode_texts, relation_vectors
@@ -54,7 +55,9 @@ class Judge:
     relations_RD: Tensor
     """(R, D), or (2 R, D) with inverses: those of this graph, on the CPU."""
 
-    def predictor(self, vectors_CD: Tensor, entities: Indices, heads: Heads) -> Predictor:
+    def predictor(
+        self, vectors_CD: Tensor | StoredRows, entities: Indices, heads: Heads
+    ) -> Predictor:
         """Rank these entities."""
         return make_predictor(
             self.model, self.texts, self.scorer, vectors_CD, self.relations_RD, entities, heads

@@ -1,7 +1,7 @@
 """Answers for an entity that is in no graph, from its text alone.
 
-Imports numpy, torch, transformers, benchmarks.{embeddings,questions}, wikidata5m and kepler_ke's
-data, encode, evaluate, runs, tokens.
+Imports numpy, torch, transformers, benchmarks.{embeddings,questions,tensors}, wikidata5m and
+kepler_ke's data, encode, evaluate, runs, tokens.
 
 Shapes: E entities, K of a block, D width.
 """
@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from benchmarks.embeddings import load_embeddings
+from benchmarks.embeddings import stored_entities
 from benchmarks.questions import find_relation
+from benchmarks.tensors import StoredRows
 from kepler_ke.encode import encode_texts
 from kepler_ke.encoder import load_kepler
 from kepler_ke.evaluate import Judge, judge, write_vectors
@@ -52,7 +53,7 @@ class TextPredictor:
     info: RunInfo
     judge: Judge
     tokenizer: PreTrainedTokenizerBase
-    entities_ED: Tensor
+    entities_ED: StoredRows
 
     @classmethod
     def load(cls, run: Path, dataset: Dataset) -> TextPredictor:
@@ -69,7 +70,7 @@ class TextPredictor:
             info=info,
             judge=found,
             tokenizer=tokenizer,
-            entities_ED=load_embeddings(run / VECTORS).entities,
+            entities_ED=stored_entities(run / VECTORS),
         )
 
     def check(self, role: Role) -> None:
@@ -116,7 +117,8 @@ class TextPredictor:
                 found.scorer.score_heads(relation_1D, text_1D, block_KD)
                 if role == "tail" and not turned
                 else found.scorer.score_tails(text_1D, relation_1D, block_KD)
-                for block_KD in torch.split(self.entities_ED, BLOCK)
+                for start in range(0, len(self.entities_ED), BLOCK)
+                for block_KD in (self.entities_ED[start : start + BLOCK],)
             ]
         return torch.cat(parts, dim=1)[0]
 

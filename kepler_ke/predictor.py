@@ -1,6 +1,6 @@
 """Entities' and queries' encodings as what benchmarks.ranking asks for answers.
 
-Imports numpy, torch, benchmarks.{ranking,scorers} and kepler_ke.{encode,encoder,tokens}.
+Imports numpy, torch, benchmarks.{ranking,scorers,tensors} and kepler_ke.{encode,encoder,tokens}.
 
 Shapes: C candidates, K of a block, B queries, M distinct texts, D width, R relations.
 """
@@ -22,6 +22,7 @@ from benchmarks.ranking import (
     rank_triplets,
 )
 from benchmarks.scorers import Scorer
+from benchmarks.tensors import StoredRows
 from kepler_ke.encode import encode_texts
 from kepler_ke.encoder import Kepler
 from kepler_ke.tokens import Indices, Texts
@@ -68,7 +69,7 @@ def make_predictor(
     model: Kepler,
     texts: Texts,
     scorer: Scorer,
-    vectors_CD: Tensor,
+    vectors_CD: Tensor | StoredRows,
     relations_RD: Tensor,
     entities_C: Indices,
     heads: Heads,

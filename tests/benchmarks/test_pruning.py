@@ -174,6 +174,7 @@ def test_a_score_that_is_not_finite_is_an_error(bad: float) -> None:
     name = "transe-l2" if bad == 1e25 else "transe"
     predictor = make_predictor(name, "spread")
     queries = queries_of(predictor)[0]
+    assert isinstance(predictor.entities_ED, torch.Tensor)
     predictor.entities_ED[1700, 3] = bad
     with pytest.raises(Wikidata5MError, match="candidate tail 1700 scores"):
         pruning.count(predictor, queries, EVERYTHING)

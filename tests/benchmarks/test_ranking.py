@@ -201,10 +201,11 @@ def test_compiled_loops_rank_like_eager_ones(
 ) -> None:
     # Small integers add up exactly in any order, and tie often.
     predictor = random_predictor(name, p)
-    predictor.entities_ED = predictor.entities_ED.round()
+    assert isinstance(predictor.entities_ED, torch.Tensor)
+    predictor.entities_ED = entities_ED = predictor.entities_ED.round()
     predictor.relations_RD = predictor.relations_RD.round() * (0 if name == "rotate" else 1)
     if name == "rotate":
-        predictor.entities_ED[:, 16:] = 0
+        entities_ED[:, 16:] = 0
     triplets, known = random_triplets(40), random_triplets(400, seed=1)
     eager = rank_triplets(predictor, triplets, known, np.arange(300), block=64)
     monkeypatch.setattr(counting, "WORTH_COMPILING", 0)
