@@ -102,7 +102,9 @@ class StoredRows:
         Raises InputError, with `fix`, when the file is not what it was when this was made.
         """
         if self._file != self._identity():
-            raise InputError(self.path, "replaced since it was opened", fix="start the command again")
+            raise InputError(
+                self.path, "replaced since it was opened", fix="start the command again"
+            )
         with self._open() as file:
             table = file.get_slice(self.name)
             if isinstance(rows, slice):

@@ -12,16 +12,13 @@ Shapes: C entities, D width, R relations.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
-from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +29,9 @@ from benchmarks.embeddings import META, TENSORS, EmbeddingsMeta
 from kepler_ke.encode import encode_texts
 from kepler_ke.encoder import Kepler
 from kepler_ke.tokens import Indices, Texts
-from wikidata5m.console import Progress, log, progress
+from wikidata5m.console import Progress, progress
 from wikidata5m.files import read_json, sha256, write_json
+from wikidata5m.locks import take
 
 PROGRESS: Final = "progress.json"
 STEP: Final = 1 << 11
@@ -83,25 +81,8 @@ def _alone(folder: Path) -> Iterator[None]:
     """Hold the folder against other processes that encode into it, after waiting for them."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / TENSORS).open("ab") as held:
-        if not _taken(held):
-            with progress(f"{folder}: wait for another process", None, "seconds") as told:
-                for second in count(1):
-                    time.sleep(1)
-                    told(second)
-                    if _taken(held):
-                        break
+        take(held, str(folder))
         yield
-
-
-def _taken(file: BinaryIO) -> bool:
-    """Whether this process holds the file now; the system lets go of it when the process ends."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:  # a network disk that knows no locks
-        log(f"{file.name}: not locked against other processes ({error.strerror})")
-    return True
 
 
 def _after(first: int, told: Progress, done: int) -> None:

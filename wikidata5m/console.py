@@ -128,7 +128,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:,.4f}" if abs(value) < 100 else f"{value:,.1f}"
+        # An MRR to .0001, a mean rank of some dozens to .01, rates and sizes to .1.
+        decimals = 4 if abs(value) < 10 else 2 if abs(value) < 100 else 1
+        return f"{value:,.{decimals}f}"
     if isinstance(value, int):
         return f"{value:,}"
     return str(value).replace("|", "\\|").replace("\n", " ")

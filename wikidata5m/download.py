@@ -1,6 +1,6 @@
 """Resumable, verified fetch of one file from several mirrors.
 
-Imports console, errors, files, manifest and transport.
+Imports console, errors, files, locks, manifest and transport.
 
     NAME                  whole, with the size and hash that it should have
     NAME.lock.json        where it came from, its size and SHA-256: what later downloads must equal
@@ -13,7 +13,6 @@ A file whose hash nobody published is trusted when first seen, and held to that 
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -29,6 +28,7 @@ import msgspec
 from wikidata5m.console import Progress, amount, log, progress
 from wikidata5m.errors import DownloadError, Wikidata5MError
 from wikidata5m.files import read_json, write_json
+from wikidata5m.locks import taken
 from wikidata5m.manifest import now
 from wikidata5m.transport import (
     Answer,
@@ -187,16 +187,12 @@ def part_path(target: Path) -> Path:
 
 @contextmanager
 def _claim(target: Path, *, anew: bool) -> Iterator[_Part]:
-    """Hold the part file against other processes; the system lets go of it when this one ends."""
+    """Hold the part file against other processes."""
     with part_path(target).open("ab") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not taken(stream):
             raise DownloadError(
                 f"{target}: another process is downloading it; wait for it to finish"
-            ) from None
-        except OSError as error:  # a network disk that knows no locks
-            log(f"{target}: not locked against other processes ({error.strerror})")
+            )
         part = _Part(target, stream)
         if anew:
             part.begin("", Version())

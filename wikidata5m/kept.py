@@ -1,4 +1,4 @@
-"""Folders that can be made again, kept in the user's cache folder. Imports console, errors, files.
+"""Folders that can be made again, kept in the user's cache folder. Imports errors, files, locks.
 
 Whoever fills one writes through `save_arrays`, or within `writing`: so a full disk is told apart
 from a dataset that cannot be read.
@@ -6,7 +6,6 @@ from a dataset that cannot be read.
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wikidata5m.console import log
 from wikidata5m.errors import Wikidata5MError
 from wikidata5m.files import cache_home
+from wikidata5m.locks import take
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -56,17 +55,12 @@ def writing(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    """Held by one process at a time; the system lets go of it when that one ends, however."""
+    """Held by one process at a time."""
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = folder.with_name(f".{folder.name}.lock").open("w")
     with lock:
-        with writing(folder):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                log(f"{folder}: another process makes it; waiting for that one")
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        take(lock, str(folder))
         yield
 
 

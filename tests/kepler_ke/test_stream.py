@@ -112,7 +112,7 @@ def test_of_two_at_once_one_encodes_and_the_other_waits_for_it(
     judge: Judge, run: Path, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits = threading.Event()
-    monkeypatch.setattr("kepler_ke.stream.time.sleep", lambda _: waits.set())
+    monkeypatch.setattr("wikidata5m.locks.time.sleep", lambda _: waits.set())
     encodes = Mock(wraps=encode_texts, side_effect=lambda *_: waits.wait(60) and DEFAULT)
     monkeypatch.setattr("kepler_ke.stream.encode_texts", encodes)
 

@@ -72,6 +72,14 @@ def test_tables_align_numbers_and_escape_bars() -> None:
         "| name |     n |\n|------|------:|\n| a\\|b | 1,234 |\n| c    |     5 |"
     )
     assert table(["x"], []) == "| x   |\n|-----|"
+    told = table(["x"], [[0.12345], [9.9994], [38.3247], [-12.3456], [14034.06]]).split("\n")[2:]
+    assert [line.strip("| ") for line in told] == [
+        "0.1235",
+        "9.9994",
+        "38.32",
+        "-12.35",
+        "14,034.1",
+    ]
 
 
 def test_another_split_is_another_dataset(tmp_path: Path) -> None:

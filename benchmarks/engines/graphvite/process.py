@@ -5,7 +5,6 @@ Imports wikidata5m alone; GraphVite lives in an environment of its own.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shlex
@@ -23,6 +22,7 @@ import ujson
 
 from wikidata5m.console import log, progress
 from wikidata5m.errors import MissingExtraError, Wikidata5MError
+from wikidata5m.locks import taken
 
 CONFIG: Final = "config.yaml"
 PARTIAL_MODEL: Final = "model.partial.pkl"
@@ -145,13 +145,11 @@ def _follow(process: subprocess.Popen[str], output: IO[str], name: str, total: i
 def _only_one(path: Path) -> Iterator[IO[bytes]]:
     """Hold a lock that GraphVite inherits, so that one which outlives its parent holds it still."""
     with path.open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not taken(lock):
             raise Wikidata5MError(
                 f"{path.parent}: another GraphVite still trains there; wait for it or end it, then "
                 "go on with --resume"
-            ) from None
+            )
         yield lock
 
 
