@@ -34,17 +34,22 @@ def knowledge_scores(
 
     `relations_RD` is the table of Eq. 1, or the texts' vectors again where relations are texts.
     """
-    head_BD, tail_BD = vectors_MD[batch.head], vectors_MD[batch.tail]
-    relation_BD = relations_RD[batch.relation]
+    head_BD, tail_BD = _rows(vectors_MD, batch.head), _rows(vectors_MD, batch.tail)
+    relation_BD = _rows(relations_RD, batch.relation)
     head_B1D, relation_B1D, tail_B1D = (x.unsqueeze(1) for x in (head_BD, relation_BD, tail_BD))
     negative_BN = torch.cat(
         [
-            scorer.score_triplets(vectors_MD[batch.other_head], relation_B1D, tail_B1D),
-            scorer.score_triplets(head_B1D, relation_B1D, vectors_MD[batch.other_tail]),
+            scorer.score_triplets(_rows(vectors_MD, batch.other_head), relation_B1D, tail_B1D),
+            scorer.score_triplets(head_B1D, relation_B1D, _rows(vectors_MD, batch.other_tail)),
         ],
         dim=1,
     )
     return scorer.score_triplets(head_BD, relation_BD, tail_BD), negative_BN
+
+
+def _rows(table_MD: Tensor, places: Tensor) -> Tensor:
+    """`table_MD[places]`, whose gradients add up in one order however many threads do it."""
+    return functional.embedding(places, table_MD)
 
 
 def contrastive_scores(
@@ -55,8 +60,9 @@ def contrastive_scores(
     earlier_LD: Tensor,
 ) -> Tensor:
     """The score of every candidate, then of every earlier encoding, for every query, (Q, C + L)."""
-    candidates_CD = torch.cat([vectors_MD[batch.candidate], earlier_LD])
-    return scorer.score_tails(vectors_MD[batch.query], relations_RD[batch.relation], candidates_CD)
+    candidates_CD = torch.cat([_rows(vectors_MD, batch.candidate), earlier_LD])
+    query_QD, relation_QD = _rows(vectors_MD, batch.query), _rows(relations_RD, batch.relation)
+    return scorer.score_tails(query_QD, relation_QD, candidates_CD)
 
 
 def contrastive_loss(

@@ -225,3 +225,30 @@ def test_the_cosine_is_distmult_with_relations_of_ones() -> None:
     a, b = (functional.normalize(torch.randn(2, 6), dim=-1) for _ in range(2))
     ours = make_scorer(config).score_triplets(a, torch.ones(2, 6), b)
     torch.testing.assert_close(ours, functional.cosine_similarity(a, b))
+
+
+def test_gradients_add_up_in_one_order_with_several_threads() -> None:
+    # Or two runs of one seed, and one that was resumed, would part from each other.
+    draw = torch.Generator().manual_seed(0)
+    rows = {
+        name: torch.randint(130, shape, generator=draw)
+        for name, shape in {
+            "head": (64,), "relation": (64,), "tail": (64,),
+            "other_head": (64, 32), "other_tail": (64, 32),
+        }.items()
+    }  # fmt: skip
+    batch = KnowledgeBatch(keys=np.arange(130), **rows)
+    table = torch.randn(130, 128, generator=draw)
+
+    def gradients() -> Tensor:
+        vectors_MD, relations_RD = table.clone().requires_grad_(), table.clone().requires_grad_()
+        loss = knowledge_loss(*knowledge_scores(TransE(gamma=12, p=2), vectors_MD, relations_RD, batch))
+        return torch.cat(torch.autograd.grad(loss, [vectors_MD, relations_RD]))
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        first = gradients()
+        assert all(torch.equal(first, gradients()) for _ in range(30))
+    finally:
+        torch.set_num_threads(threads)
