@@ -238,12 +238,12 @@ def test_gradients_add_up_in_one_order_with_several_threads() -> None:
         }.items()
     }  # fmt: skip
     batch = KnowledgeBatch(keys=np.arange(130), **rows)
-    table = torch.randn(130, 128, generator=draw)
+    table, scorer = torch.randn(130, 128, generator=draw), TransE(gamma=12, p=2)
 
     def gradients() -> Tensor:
         vectors_MD, relations_RD = table.clone().requires_grad_(), table.clone().requires_grad_()
-        loss = knowledge_loss(*knowledge_scores(TransE(gamma=12, p=2), vectors_MD, relations_RD, batch))
-        return torch.cat(torch.autograd.grad(loss, [vectors_MD, relations_RD]))
+        scores = knowledge_scores(scorer, vectors_MD, relations_RD, batch)
+        return torch.cat(torch.autograd.grad(knowledge_loss(*scores), [vectors_MD, relations_RD]))
 
     threads = torch.get_num_threads()
     torch.set_num_threads(4)
