@@ -254,7 +254,7 @@ def test_a_worker_that_dies_is_an_error_that_names_the_fix(tmp_path: Path) -> No
 
 
 @contextmanager
-def dask_process(*arguments: str, cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+def dask_process(*arguments: str, cwd: Path = REPOSITORY) -> Iterator[subprocess.Popen[str]]:
     """A part of a Dask cluster, ended with the block."""
     command = [sys.executable, "-m", f"distributed.cli.dask_{arguments[0]}", *arguments[1:]]
     running = subprocess.Popen(
@@ -267,25 +267,40 @@ def dask_process(*arguments: str, cwd: Path | None = None) -> Iterator[subproces
         running.communicate()
 
 
-def scheduler_address(file: Path, scheduler: subprocess.Popen[str]) -> str:
-    wait_until(file.is_file, scheduler)
-    return str(ujson.loads(file.read_text())["address"])
+@contextmanager
+def dask_scheduler(file: Path) -> Iterator[str]:
+    """The address of a Dask scheduler, ended with the block; it writes `file`."""
+    local = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+
+    def written() -> bool:
+        # It opens the file before it writes there.
+        return file.is_file() and file.read_text().rstrip().endswith("}")
+
+    with dask_process("scheduler", "--scheduler-file", str(file), *local) as scheduler:
+        wait_until(written, scheduler)
+        yield str(ujson.loads(file.read_text())["address"])
+
+
+@contextmanager
+def dask_worker(
+    address: str, scratch: Path, cwd: Path = REPOSITORY
+) -> Iterator[subprocess.Popen[str]]:
+    """A worker of one thread, ended with the block."""
+    settings = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
+    place = ("--local-directory", str(scratch / "dask"))
+    with dask_process("worker", address, *settings, *place, cwd=cwd) as worker:
+        yield worker
 
 
 def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(
     world: Path, expected: dict[str, FileRecord], tmp_path: Path
 ) -> None:
-    file, out = tmp_path / "scheduler.json", tmp_path / "data"
-    found = ("--scheduler-file", str(file))
-    worker = ("worker", *found, "--nthreads", "1", "--no-nanny", "--no-dashboard")
-    place = ("--local-directory", str(tmp_path / "dask"))
-    local = ("--host", "127.0.0.1")
+    out = tmp_path / "data"
     with (
-        dask_process("scheduler", *found, *local, "--port", "0", "--no-dashboard") as scheduler,
-        dask_process(*worker, *place, *local, cwd=tmp_path) as doomed,
-        dask_process(*worker, *place, *local, cwd=tmp_path),
+        dask_scheduler(tmp_path / "scheduler.json") as address,
+        dask_worker(address, tmp_path, cwd=tmp_path) as doomed,
+        dask_worker(address, tmp_path, cwd=tmp_path),
     ):
-        address = scheduler_address(file, scheduler)
         # The workers stand in another folder, from which this path leads nowhere.
         near = Path(os.path.relpath(world))
         running = start_build(near, out, cluster=address, range_bytes=RANGE_BYTES)
@@ -301,8 +316,6 @@ def test_a_task_that_kills_workers_of_a_cluster_is_an_error_that_names_the_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
-    file = tmp_path / "scheduler.json"
-    found = ("--scheduler-file", str(file), "--host", "127.0.0.1", "--no-dashboard")
     script = (
         "import sys\n"
         "from dataclasses import replace\n"
@@ -315,10 +328,9 @@ def test_a_task_that_kills_workers_of_a_cluster_is_an_error_that_names_the_fix(
         "    perform_all([fatal], executor, lambda done, note='': None)\n"
     )
     with (
-        dask_process("scheduler", *found, "--port", "0") as scheduler,
-        dask_process("worker", *found, "--nthreads", "1", "--no-nanny"),
+        dask_scheduler(tmp_path / "scheduler.json") as address,
+        dask_worker(address, tmp_path),
     ):
-        address = scheduler_address(file, scheduler)
         done = subprocess.run(
             [sys.executable, "-c", script, address, str(tmp_path)],
             check=False,
