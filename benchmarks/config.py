@@ -31,7 +31,7 @@ class ModelConfig:
     dim: int = 128
     """Floats per entity."""
     gamma: float = 12.0
-    """TransE's margin: the score of distance zero; without effect under the softmax loss."""
+    """The score of distance zero (TransE, RotatE): a margin, without effect under softmax."""
     p: int = 2
     """TransE's norm, 1 or 2; 2 trains by matrix products, much faster with many negatives."""
     reciprocal: bool = False

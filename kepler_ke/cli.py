@@ -115,43 +115,36 @@ def init(
 @click.argument("dataset", type=_PATH)
 @click.option(
     "--encoder",
-    required=True,
     help="A Hugging Face masked language model: a folder, or a name such as roberta-base.",
 )
 @click.option(
     "--preset",
-    default="kepler-wiki",
-    show_default=True,
     shell_complete=complete_from(Path(__file__).with_name("presets")),
     help="One that `kepler presets` lists; behind it -ke or -nlp for the paper's two forms, or "
-    "-small for two cores.",
+    "-small for two cores.  [default: kepler-wiki]",
 )
 @click.option("--config", "file", type=_PATH, help="YAML with settings over the preset's.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 @click.option(
     "--setting",
     type=click.Choice(["inductive", "transductive", "semi_inductive", "temporal"]),
-    default="inductive",
-    show_default=True,
-    help="Which split; `evaluate` ranks in the same.",
+    help="Which split; `evaluate` ranks in the same.  [default: inductive]",
 )
 @click.option("--corpus", type=_PATH, help="Texts for the masked-language-model loss: a folder.")
 @click.option("--second", type=_PATH, help="A second dataset to train on as well (Eq. 7).")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all randomness."
-)
+@click.option("--seed", type=click.IntRange(min=0), help="Of all randomness.  [default: 0]")
 @output_options
 @json_option
 def train(
     dataset: Path,
-    encoder: str,
-    preset: str,
+    encoder: str | None,
+    preset: str | None,
     file: Path | None,
     overrides: tuple[str, ...],
-    setting: Setting,
+    setting: Setting | None,
     corpus: Path | None,
     second: Path | None,
-    seed: int,
+    seed: int | None,
     out: Path,
     resume: bool,
     overwrite: bool,
@@ -161,29 +154,46 @@ def train(
 
     OUT holds the settings, the log, checkpoints, and at the end model/, which AutoModel reads.
 
+    --resume alone goes on with the settings that OUT was started with; --corpus and --second are
+    then wanted only where those folders have moved.
+
     \b
     Example:
       wikidata5m kepler train dataset --encoder roberta-base --corpus corpus --out runs/kepler
       wikidata5m kepler train dataset --encoder roberta-base --preset kepler-ke --out runs/ke
       wikidata5m kepler train dataset --encoder encoder --preset demo --out runs/kepler-demo
+      wikidata5m kepler train dataset --out runs/kepler --resume
     """
     from kepler_ke.config import resolve_config
+    from kepler_ke.train import resume_training
     from kepler_ke.train import train as run
     from wikidata5m.dataset import Dataset
 
-    last = run(
-        Dataset(dataset),
-        encoder,
-        out,
-        resolve_config(preset, file, overrides),
-        setting=setting,
-        seed=seed,
-        preset=preset,
-        corpus=corpus,
-        second=Dataset(second) if second else None,
-        overwrite=overwrite,
-        resume=resume,
-    )
+    data, other = Dataset(dataset), Dataset(second) if second else None
+    if encoder:
+        name = preset or "kepler-wiki"
+        last = run(
+            data,
+            encoder,
+            out,
+            resolve_config(name, file, overrides),
+            setting=setting or "inductive",
+            seed=seed or 0,
+            preset=name,
+            corpus=corpus,
+            second=other,
+            overwrite=overwrite,
+            resume=resume,
+        )
+    elif not resume:
+        raise click.UsageError("Missing option '--encoder'.")
+    elif preset or file or overrides or setting or seed is not None:
+        raise click.UsageError(
+            "--resume alone goes on with the run's own settings: leave the others out, or "
+            "give all that it was started with, --encoder too."
+        )
+    else:
+        last = resume_training(data, out, corpus=corpus, second=other)
     valid = (
         f"valid MRR {last['valid_mrr']:.4f} of {last['valid_directions']}, "
         f"query entity on top in {last['top1_self']:.0%}"

@@ -49,11 +49,11 @@ class RunInfo:
             raise ConfigError(f"seed = {self.seed}: must be at least 0")
 
 
-def read_run(run: Path) -> RunInfo:
-    """RUN/run.json. Raises ConfigError when the folder is no finished KEPLER run."""
+def read_run(run: Path, *, finished: bool = True) -> RunInfo:
+    """RUN/run.json. Raises ConfigError when the folder is no KEPLER run, or not `finished`."""
     if not (run / RUN).is_file():
         raise ConfigError(f"{run}: no {RUN}; name a folder that `wikidata5m kepler train` wrote")
-    if not (run / "model").is_dir():
+    if finished and not (run / "model").is_dir():
         raise ConfigError(f"{run}: training is not finished; run kepler train again with --resume")
     return RunInfo(**read_json(run / RUN))  # type: ignore[arg-type]  # written by asdict
 

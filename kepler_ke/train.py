@@ -27,7 +27,7 @@ from kepler_ke.encoder import save_kepler
 from kepler_ke.estimate import estimate
 from kepler_ke.evaluate import Validation, validation
 from kepler_ke.prepare import check_arguments, prepare, resume_run, start
-from kepler_ke.runs import LOG, RUN, RunInfo, read_log
+from kepler_ke.runs import LOG, RUN, RunInfo, read_config, read_log, read_run
 from kepler_ke.step import Job, Seen, update
 from kepler_ke.world import World, world
 from wikidata5m.console import log, progress
@@ -87,6 +87,29 @@ def train(
             log(f"{run}: already trained")
             return read_log(run)[-1]
         return _train(datasets, run, info, config, here)
+
+
+def resume_training(
+    dataset: Dataset, run: Path, *, corpus: Path | None = None, second: Dataset | None = None
+) -> dict[str, Any]:
+    """Go on where the run in the folder `run` stopped, with the settings it was started with.
+
+    `corpus` and `second` are wanted only where those folders have moved. Returns and raises as
+    `train` does; ConfigError when `run` is no KEPLER run.
+    """
+    info = read_run(run, finished=False)
+    return train(
+        dataset,
+        info.encoder,
+        run,
+        read_config(run),
+        setting=info.setting,
+        seed=info.seed,
+        preset=info.preset,
+        corpus=corpus or (Path(info.corpus) if info.corpus else None),
+        second=second or (Dataset(Path(info.second)) if info.second else None),
+        resume=True,
+    )
 
 
 def _train(

@@ -11,7 +11,7 @@ import ujson
 from click.testing import CliRunner, Result
 
 from benchmarks.embeddings import load_embeddings
-from kepler_ke.runs import read_log
+from kepler_ke.runs import read_log, read_run
 from wikidata5m import schema
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
@@ -24,6 +24,14 @@ FAST = ["--preset", "demo", "--set", "epochs=1", "--set", "batch=64", "--set", "
 
 def _call(*args: object) -> Result:
     return CliRunner().invoke(main, ["kepler", *map(str, args)])
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "a.txt").write_text("A text of some words. " * 20)
+    return folder
 
 
 def test_init_train_evaluate_encode_and_table(dataset: Dataset, tmp_path: Path) -> None:
@@ -68,6 +76,70 @@ def test_resume_with_other_settings_is_one_line(dataset: Dataset, encoder: Path,
     assert refused.exit_code == 1
     assert "started with other values of" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
+
+
+def test_resume_alone_goes_on_with_the_settings_of_the_run(
+    dataset: Dataset, encoder: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    told: list[object] = ["--setting", "transductive", "--seed", 3, "--corpus", corpus]
+    told += ["--set", "mlm_text=corpus", "--set", "epochs=0.2"]
+    with monkeypatch.context() as patch:
+        patch.setattr("kepler_ke.train.update", _die)
+        died = _call("train", dataset.path, "--encoder", encoder, "--out", run, *FAST, *told)
+        assert isinstance(died.exception, KeyboardInterrupt | SystemExit)
+    before = (run / "run.json").read_bytes(), (run / "config.yaml").read_bytes()
+    resumed = _call("train", dataset.path, "--out", run, "--resume", "--json")
+    assert resumed.exit_code == 0, resumed.output
+    assert ujson.loads(resumed.stdout)["epoch"] == pytest.approx(0.2, abs=0.05)
+    assert ((run / "run.json").read_bytes(), (run / "config.yaml").read_bytes()) == before
+    assert read_run(run).seed == 3
+
+
+def _die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_resume_finds_a_corpus_that_has_moved(
+    dataset: Dataset, encoder: Path, corpus: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    told = ["--corpus", corpus, "--set", "mlm_text=corpus", "--set", "epochs=0.1"]
+    made = _call("train", dataset.path, "--encoder", encoder, "--out", run, *FAST, *told)
+    assert made.exit_code == 0, made.output
+    moved = corpus.rename(tmp_path / "moved")
+    refused = _call("train", dataset.path, "--out", run, "--resume")
+    assert refused.exit_code == 1
+    assert "check --corpus" in refused.stderr
+    again = _call("train", dataset.path, "--out", run, "--resume", "--corpus", moved)
+    assert again.exit_code == 0, again.output
+    assert read_run(run).corpus == str(moved)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "Missing option '--encoder'"),
+        (["--resume", "--seed", 0], "--resume alone"),
+        (["--resume", "--preset", "kepler-ke"], "--resume alone"),
+    ],
+)
+def test_training_without_an_encoder_is_refused_but_for_resume_alone(
+    dataset: Dataset, tmp_path: Path, words: list[object], told: str
+) -> None:
+    refused = _call("train", dataset.path, "--out", tmp_path / "r", *words)
+    assert refused.exit_code == 2
+    assert told in refused.stderr
+    assert not (tmp_path / "r").exists()
+
+
+def test_resume_alone_in_a_folder_without_a_run_is_one_line(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    refused = _call("train", dataset.path, "--out", tmp_path / "r", "--resume")
+    assert refused.exit_code == 1
+    assert "no run.json" in refused.stderr
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_missing_encoder_is_one_line_that_names_the_fix(dataset: Dataset, tmp_path: Path) -> None:
