@@ -156,6 +156,11 @@ def started() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def leads() -> bool:
+    """Whether this is the process that reports: the first that torchrun started, or alone."""
+    return started() == 1 or os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def meeting() -> Iterator[Processes]:
     """Join the processes that torchrun started: tensors of GPUs go by NCCL, all others by gloo.

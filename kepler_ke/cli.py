@@ -83,21 +83,21 @@ def init(
 ) -> None:
     """Write a small encoder with random weights, its tokenizer trained on DATASET's train texts.
 
-    For graphs in a language without a pretrained encoder, and for trials. Where the dataset has an
-    inductive split, only the texts of its training entities are read.
+    For graphs in a language without a pretrained encoder, and for trials. Where the dataset has a
+    split with unseen entities, only the texts of its training entities are read.
 
     \b
     Example:
       wikidata5m kepler init dataset --size tiny --out encoder
     """
-    from kepler_ke.data import part_entities
+    from kepler_ke.data import strictest_setting, training_entities
     from kepler_ke.init import init_encoder
     from wikidata5m.dataset import Dataset
     from wikidata5m.files import claim_output
 
     data = Dataset(dataset)
-    setting: Setting = "inductive" if data.has_split("inductive") else "transductive"
-    texts = [text for text in data.texts.take(part_entities(data, setting, "train")) if text]
+    setting = strictest_setting(data)
+    texts = [text for text in data.texts.take(training_entities(data, setting)) if text]
     if not texts:
         raise DatasetError(f"{dataset}: no descriptions to train a tokenizer on; add texts to it")
     claim_output(out, overwrite=overwrite, inputs=[dataset])
@@ -164,6 +164,7 @@ def train(
       wikidata5m kepler train dataset --encoder encoder --preset demo --out runs/kepler-demo
       wikidata5m kepler train dataset --out runs/kepler --resume
     """
+    from benchmarks.processes import leads
     from kepler_ke.config import resolve_config
     from kepler_ke.train import resume_training
     from kepler_ke.train import train as run
@@ -194,6 +195,8 @@ def train(
         )
     else:
         last = resume_training(data, out, corpus=corpus, second=other)
+    if not leads():
+        return
     valid = (
         f"valid MRR {last['valid_mrr']:.4f} of {last['valid_directions']}, "
         f"query entity on top in {last['top1_self']:.0%}"

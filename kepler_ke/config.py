@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +167,10 @@ class KeplerConfig:
         for name in ("lr", "eps", "relation_lr", "decay_power", "temperature"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} = {getattr(self, name)}: must be above 0")
+        for name in ("gamma", "second_gamma", "mlm_weight", "weight_decay", "epochs", "lr"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"{name} = {value}: must be 0 or more, and finite")
         for name in ("mlm_share", "beta1", "beta2", "warmup"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)}: must be in [0, 1)")
@@ -184,6 +189,11 @@ class KeplerConfig:
         if self.scorer == "cosine" and not self.conditioned:
             raise ConfigError(
                 "scorer = cosine: sees the relation only in the query's text; set conditioned=true"
+            )
+        if self.scorer == "cosine" and not (self.normalize and self.relations == "table"):
+            raise ConfigError(
+                "scorer = cosine: is of unit vectors, without relation vectors; set normalize=true "
+                "and relations=table"
             )
         if self.memory and self.objective != "contrastive":
             raise ConfigError("memory: only objective=contrastive has one; set memory=0")

@@ -50,6 +50,19 @@ def part_entities(dataset: Dataset, setting: Setting, part: Part) -> Indices:
     return np.unique(own_N3[:, [0, 2]]).astype(np.int64)
 
 
+def strictest_setting(dataset: Dataset) -> Setting:
+    """The split that keeps most entities for later: what is learned for it spoils no other."""
+    strictest: tuple[Setting, ...] = ("inductive", "semi_inductive", "temporal")
+    return next((x for x in strictest if dataset.has_split(x)), "transductive")
+
+
+def training_entities(dataset: Dataset, setting: Setting) -> Indices:
+    """Those whose texts may be learned from before there are triplets, ascending."""
+    if setting == "transductive":
+        return np.arange(dataset.num_entities, dtype=np.int64)
+    return np.unique(dataset.triplets(setting, "train")[:, [0, 2]]).astype(np.int64)
+
+
 def known_triplets(dataset: Dataset, setting: Setting) -> Triplets:
     """All true triplets of a setting: what a ranking filters by."""
     parts = [dataset.triplets(setting, part) for part in PARTS]

@@ -187,7 +187,6 @@ def load_encoder(
             model, report = AutoModelForMaskedLM.from_pretrained(
                 source, config=config, output_loading_info=True, attn_implementation=attention
             )
-            tokenizer = AutoTokenizer.from_pretrained(source)
     except ImportError as error:
         raise ConfigError(
             f"attention = {attention}: cannot be used here ({_first_line(error)}); "
@@ -198,11 +197,12 @@ def load_encoder(
             f"{source}: cannot be loaded ({_first_line(error)}); without internet name a local "
             "folder holding config.json, model.safetensors and tokenizer.json"
         ) from None
-    except (ValueError, KeyError, SafetensorError) as error:
+    except (ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ConfigError(
             f"{source}: not an encoder with a masked-LM head ({_first_line(error)}); "
             "name one such as roberta-base"
         ) from None
+    tokenizer = load_tokenizer(source)
     if tokenizer.mask_token_id is None or tokenizer.pad_token_id is None:
         raise ConfigError(f"{source}: its tokenizer has no mask or padding token; name an encoder")
     known = model.get_input_embeddings().num_embeddings
@@ -220,6 +220,25 @@ def load_encoder(
             )
         log(f"{lacks}; drawn by seed {seed}")
     return model.float(), tokenizer
+
+
+def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder, or by name. Raises ConfigError when there is none."""
+    try:
+        with quiet():
+            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(
+            f"{source}: its tokenizer cannot be loaded ({_first_line(error)}); without internet "
+            "name a local folder that holds tokenizer.json"
+        ) from None
+    # Without a tokenizer's files Transformers makes an empty one.
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise ConfigError(
+            f"{source}: its tokenizer knows no words; copy tokenizer.json, or the vocabulary, "
+            "that belongs to the model into that folder"
+        )
+    return tokenizer
 
 
 def _head_names(model: PreTrainedModel) -> tuple[str, ...]:
@@ -320,8 +339,7 @@ def load_kepler(folder: Path) -> tuple[Kepler, PreTrainedTokenizerBase]:
         language_model: PreTrainedModel | Dkrl
         tokenizer: PreTrainedTokenizerBase
         if sizes := meta["cnn"]:
-            with quiet():
-                tokenizer = AutoTokenizer.from_pretrained(folder)
+            tokenizer = load_tokenizer(str(folder))
             language_model = Dkrl(
                 sizes["vocabulary"], sizes["word_width"], config.cnn_dim, sizes["padding"]
             )

@@ -103,7 +103,8 @@ def evaluate_run(
 
     The setting is the run's own: the training part of one overlaps the test part of the other.
     Writes RUN/embeddings/<setting>-<part> and RUN/results/<setting>-<part>.json. `sample` ranks so
-    many triplets, drawn by `sample_seed`, into <setting>-<part>-sample-<n>.json.
+    many triplets, drawn by `sample_seed`, into <setting>-<part>-sample-<n>.json. What is of the
+    second graph (Eq. 7) has -second behind <part>.
     Raises DatasetError when the run was trained on another dataset or the part is empty.
     """
     info = read_run_on(run, dataset)
@@ -118,7 +119,8 @@ def evaluate_run(
     entities = part_entities(dataset, setting, part)
     trained = load_judge(run / "model", dataset, info)
     heads = choose_heads(trained.model, len(entities), len(np.unique(triplets[:, 1])))
-    folder = run / "embeddings" / f"{setting}-{part}"
+    name = f"{setting}-{part}{info.behind(dataset)}"
+    folder = run / "embeddings" / name
     write_vectors(folder, run / "model", dataset, trained, entities)
     predictor = trained.predictor(load_embeddings(folder).entities, entities, heads)
     known = known_triplets(dataset, setting)
@@ -155,7 +157,7 @@ def evaluate_run(
         baselines=_untrained(run, dataset, info, triplets, known, entities, heads),
     )
     drawn = f"-sample-{len(triplets)}" if len(triplets) < len(whole) else ""
-    result.save(run / "results" / f"{setting}-{part}{drawn}.json")
+    result.save(run / "results" / f"{name}{drawn}.json")
     return result
 
 

@@ -36,8 +36,7 @@ vector, also of entities it has never seen.
 
 - **Text**: {text}, the first {tokens} tokens.
 - **Vector**: {pooling}{projection}{normalize}; {dim} wide.
-- **Score** of (head, relation, tail): {score}. The relations' vectors are `relations_RD` in
-  `relations.safetensors`, in the order of the dataset's relations{inverse}.{conditioned}
+- **Score** of (head, relation, tail): {score}. {relations}{conditioned}
 
 ```python
 {usage}
@@ -159,7 +158,7 @@ def _card(run: Path, to: Target, info: RunInfo, model: Kepler) -> str:
         normalize=", of length 1" if config.normalize else "",
         dim=model.dim,
         score=scores[config.scorer],
-        inverse=", then those of their inverses" if config.inverse else "",
+        relations=_relations(info, model),
         conditioned=(
             " The head is encoded with the relation's text behind its own, between separators."
             if config.conditioned
@@ -172,6 +171,21 @@ def _card(run: Path, to: Target, info: RunInfo, model: Kepler) -> str:
     )
 
 
+def _relations(info: RunInfo, model: Kepler) -> str:
+    """Where a relation's vector comes from."""
+    config = model.config
+    if config.scorer == "cosine":
+        return "Relations have no vectors: the head's text tells them."
+    if config.relations == "text":
+        return "A relation's vector is that of its description, encoded as an entity's."
+    inverse = ", then those of their inverses" if config.inverse else ""
+    second = "; behind them those of the second graph in the same way" if info.second else ""
+    return (
+        "The relations' vectors are `relations_RD` in\n  `relations.safetensors`, in the order of "
+        f"the dataset's relations{inverse}{second}."
+    )
+
+
 def _results(run: Path) -> str:
     """What was measured, if anything was."""
     lines = []
@@ -181,5 +195,6 @@ def _results(run: Path) -> str:
         figures = ", ".join(
             f"{name.upper()} {both[name]:.4g}" for name in ("mrr", "hits@1", "hits@10")
         )
-        lines.append(f"{result.setting} {result.part}: {figures}. {result.protocol.in_words()}\n")
+        what = f"{result.dataset.name}, {result.setting} {result.part}"
+        lines.append(f"{what}: {figures}. {result.protocol.in_words()}\n")
     return "\n".join(lines) or "It has not been evaluated.\n"

@@ -21,8 +21,9 @@ from typing import Any, Final
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import AutoTokenizer, RobertaConfig, RobertaForMaskedLM
+from transformers import RobertaConfig, RobertaForMaskedLM
 
+from kepler_ke.encoder import load_tokenizer
 from kepler_ke.quiet import quiet
 from wikidata5m.errors import InputError
 from wikidata5m.files import atomic_path, claim_output
@@ -61,21 +62,27 @@ def convert_checkpoint(
     """Write `out` for AutoModelForMaskedLM; relation vectors go beside it. Returns what was found.
 
     `tokenizer` is RoBERTa's, by name or as a folder: fairseq's dictionary numbers tokens alike.
-    Raises InputError when the file is not in that layout or would run code.
+    Raises InputError when the file is not in that layout or would run code, ConfigError without
+    that tokenizer.
     """
     weights, heads, attention_heads = read_checkpoint(checkpoint)
     found = _rename(weights, checkpoint)
     config = _config(found, attention_heads, checkpoint)
-    model = RobertaForMaskedLM(config)
-    missing, unknown = model.load_state_dict(found, strict=False)
+    try:
+        model = RobertaForMaskedLM(config)
+        missing, unknown = model.load_state_dict(found, strict=False)
+    except (RuntimeError, ValueError) as error:
+        told = " ".join(str(error).split())[:200]
+        raise InputError(
+            checkpoint, f"not RoBERTa's weights ({told})", fix="name a fairseq KEPLER checkpoint"
+        ) from None
     missing = [name for name in missing if name != "lm_head.decoder.bias"]
     if missing or unknown:
         told = ", ".join([*missing, *unknown][:3])
         raise InputError(
             checkpoint, f"not RoBERTa's weights ({told})", fix="name a fairseq KEPLER checkpoint"
         )
-    with quiet():
-        words = AutoTokenizer.from_pretrained(tokenizer)
+    words = load_tokenizer(tokenizer)
     if len(words) > config.vocab_size:
         raise InputError(
             checkpoint,

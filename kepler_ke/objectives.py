@@ -49,7 +49,7 @@ def knowledge_scores(
 
 def _rows(table_MD: Tensor, places: Tensor) -> Tensor:
     """`table_MD[places]`, whose gradients add up in one order however many threads do it."""
-    return functional.embedding(places, table_MD)
+    return functional.embedding(places.to(table_MD.device), table_MD)
 
 
 def contrastive_scores(

@@ -32,7 +32,8 @@ from wikidata5m.errors import ConfigError, Wikidata5MError
 from wikidata5m.explorer.answerers import Role
 
 VECTORS: Final = "vectors"
-"""Below RUN: the vectors of all entities, made when they are first asked for."""
+"""Below RUN: the vectors of all entities, made when they are first asked for; of the second graph
+(Eq. 7) in vectors-second."""
 BLOCK: Final = 1 << 16
 
 
@@ -64,13 +65,14 @@ class TextPredictor:
         info = read_run_on(run, dataset)
         model, tokenizer = load_kepler(run / "model")
         found = judge(model.to(device()).eval(), tokenizer, dataset, info)
-        write_vectors(run / VECTORS, run / "model", dataset, found, np.arange(dataset.num_entities))
+        folder = run / f"{VECTORS}{info.behind(dataset)}"
+        write_vectors(folder, run / "model", dataset, found, np.arange(dataset.num_entities))
         return cls(
             run=run,
             info=info,
             judge=found,
             tokenizer=tokenizer,
-            entities_ED=stored_entities(run / VECTORS),
+            entities_ED=stored_entities(folder),
         )
 
     def check(self, role: Role) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -19,18 +20,31 @@ from kepler_ke.data import check_unseen
 from kepler_ke.encoder import Kepler, build_kepler, load_kepler, make_scorer, save_kepler
 from kepler_ke.graph import TrainGraph
 from kepler_ke.order import Batches, Order, SubgraphOrder
-from kepler_ke.runs import CONFIG, RUN, RunInfo, read_config
+from kepler_ke.runs import CONFIG, RUN, RunInfo, read_config, read_run
 from kepler_ke.step import Graph, Job, Memory
-from kepler_ke.tokens import Indices, MaskedTexts, corpus_tokens, graph_texts
+from kepler_ke.tokens import (
+    Indices,
+    Layout,
+    MaskedTexts,
+    corpus_tokens,
+    entity_tokens,
+    graph_texts,
+)
 from kepler_ke.world import World, device
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, DatasetError
-from wikidata5m.files import atomic_path, claim_output, read_json, write_json
+from wikidata5m.files import atomic_path, claim_output, write_json
 from wikidata5m.schema import Setting
+
+_TWO_GRAPHS: Final = "kepler-w+w"
 
 
 def check_arguments(
-    datasets: list[Dataset], config: KeplerConfig, setting: Setting, corpus: Path | None
+    datasets: list[Dataset],
+    config: KeplerConfig,
+    setting: Setting,
+    preset: str,
+    corpus: Path | None,
 ) -> None:
     """Refuse what cannot be trained on. Raises DatasetError, ConfigError; nothing is written."""
     for dataset in datasets:
@@ -38,6 +52,12 @@ def check_arguments(
             check_unseen(dataset)
         if not len(dataset.triplets(setting, "train")):
             raise DatasetError(f"{dataset.path}: {setting} train is empty; use a larger graph")
+    if len(datasets) == 1 and preset.startswith(_TWO_GRAPHS):
+        raise ConfigError(f"{preset}: trains on two graphs; name the second by --second DATASET")
+    if len(datasets) == 2 and config.objective == "none":
+        raise ConfigError("objective = none: no graph's triplets are read; leave --second away")
+    if len(datasets) == 2 and config.memory:
+        raise ConfigError("memory: keeps the encodings of one graph; set memory=0, or no --second")
     reads_corpus = config.mlm_batch > 0 and config.mlm_text == "corpus"
     if reads_corpus and corpus is None:
         raise ConfigError(
@@ -61,11 +81,23 @@ def start(
     resume: bool,
 ) -> None:
     """Write start/, config.yaml and, last, run.json; an older run goes once nothing is refused."""
-    rows = sum(dataset.num_relations for dataset in datasets) * (2 if config.inverse else 1)
-    model, tokenizer = build_kepler(info.encoder, rows, config, info.seed)
     given = [info.encoder, info.corpus]
     inputs = [*(dataset.path for dataset in datasets), *(Path(x) for x in given if x)]
-    claim_output(run, overwrite=overwrite, resume=resume, marker="start", inputs=inputs)
+
+    def claim(*, keep: bool) -> None:
+        claim_output(
+            run, overwrite=overwrite, resume=resume, marker="start", inputs=inputs, keep=keep
+        )
+
+    rows = sum(dataset.num_relations for dataset in datasets) * (2 if config.inverse else 1)
+    model, tokenizer = build_kepler(info.encoder, rows, config, info.seed)
+    Layout.of(tokenizer, config.tokens)
+    claim(keep=True)
+    for dataset in datasets:
+        entity_tokens(tokenizer, dataset, config)
+    if info.corpus:
+        corpus_tokens(tokenizer, Path(info.corpus), config.tokens)
+    claim(keep=False)
     with atomic_path(run / "start") as temporary:
         temporary.mkdir()
         save_kepler(temporary, model, tokenizer)
@@ -76,18 +108,32 @@ def start(
 
 
 def resume_run(run: Path, info: RunInfo, config: KeplerConfig) -> None:
-    """Refuse to go on with other settings; data that moved is noted in run.json."""
+    """Refuse to go on with other settings; data that moved is noted in run.json.
+
+    Smaller passes may make up the same update: what is left to do when memory ran out.
+    """
     claim_output(run, resume=True)
-    given = read_json(run / RUN) | asdict(read_config(run))
+    before = read_config(run)
+    given = asdict(read_run(run, finished=False)) | asdict(before)
     asked = asdict(info) | asdict(config)
-    differs = {k for k in asked.keys() | given.keys() if asked.get(k) != given.get(k)}
-    changed = sorted(differs - {"dataset", "second", "corpus"})
+    changed = sorted({k for k in asked if asked[k] != given[k]} - {"dataset", "second", "corpus"})
+    if (
+        smaller_passes(before)
+        and before.batch * before.accumulate == config.batch * config.accumulate
+    ):
+        changed = [k for k in changed if k not in ("batch", "accumulate", "mlm_batch")]
     if changed:
         raise ConfigError(
             f"{run}: started with other values of {', '.join(changed)} (see {RUN} and "
             f"{CONFIG} there); resume with those, or pass --overwrite to start anew"
         )
+    save_config(run / CONFIG, config)
     write_json(run / RUN, asdict(info))
+
+
+def smaller_passes(config: KeplerConfig) -> bool:
+    """Whether an update may be cut into other passes: none sees more than its own triplets."""
+    return config.objective == "kepler" and config.batching == "triplets"
 
 
 def prepare(

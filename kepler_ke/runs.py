@@ -5,10 +5,9 @@ Imports msgspec, yaml, benchmarks.results, kepler_ke.config and wikidata5m.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import yaml
@@ -16,13 +15,14 @@ import yaml
 from benchmarks.results import CurvePoint, TrainSummary
 from kepler_ke.config import KeplerConfig
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import ConfigError, DatasetError
+from wikidata5m.errors import ConfigError, DatasetError, InputError
 from wikidata5m.files import read_json
 from wikidata5m.schema import Setting
 
 RUN: Final = "run.json"
 LOG: Final = "log.jsonl"
 CONFIG: Final = "config.yaml"
+Written = TypeVar("Written", bound="RunInfo | KeplerConfig")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,7 @@ class RunInfo:
     preset: str
     corpus: str = ""
     """The folder of texts that the masked-language-model loss read; empty for descriptions."""
+    corpus_hash: str = ""
     second: str = ""
     """The second graph's folder (Eq. 7), if there is one."""
     second_hash: str = ""
@@ -48,6 +49,10 @@ class RunInfo:
         if self.seed < 0:
             raise ConfigError(f"seed = {self.seed}: must be at least 0")
 
+    def behind(self, dataset: Dataset) -> str:
+        """What ends the names of files about this dataset: something where it is the second."""
+        return "" if dataset.manifest.dataset_hash == self.dataset_hash else "-second"
+
 
 def read_run(run: Path, *, finished: bool = True) -> RunInfo:
     """RUN/run.json. Raises ConfigError when the folder is no KEPLER run, or not `finished`."""
@@ -55,7 +60,7 @@ def read_run(run: Path, *, finished: bool = True) -> RunInfo:
         raise ConfigError(f"{run}: no {RUN}; name a folder that `wikidata5m kepler train` wrote")
     if finished and not (run / "model").is_dir():
         raise ConfigError(f"{run}: training is not finished; run kepler train again with --resume")
-    return RunInfo(**read_json(run / RUN))  # type: ignore[arg-type]  # written by asdict
+    return _as_written(read_json(run / RUN), RunInfo, run / RUN)
 
 
 def read_run_on(run: Path, dataset: Dataset) -> RunInfo:
@@ -70,16 +75,39 @@ def read_run_on(run: Path, dataset: Dataset) -> RunInfo:
 
 
 def read_config(run: Path) -> KeplerConfig:
-    """The settings that RUN/config.yaml holds."""
-    values: dict[str, Any] = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
-    return msgspec.convert(values, KeplerConfig)
+    """The settings that RUN/config.yaml holds. Raises InputError when it is damaged."""
+    try:
+        values = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        problem = f"cannot be read ({str(error).splitlines()[0]})"
+        raise InputError(run / CONFIG, problem, fix="train again with --overwrite") from None
+    return _as_written(values, KeplerConfig, run / CONFIG)
+
+
+def _as_written(values: object, kind: type[Written], path: Path) -> Written:
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise InputError(path, f"damaged ({error})", fix="train again with --overwrite") from None
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
-    """The lines of RUN/log.jsonl, oldest first; none when there is no such file."""
+    """The lines of RUN/log.jsonl, oldest first; none when there is no such file.
+
+    A last line that was cut, by a power cut or a full disk, is left out. Raises InputError when
+    another is damaged.
+    """
     path = run / LOG
-    lines: Iterable[str] = path.read_text("utf-8").splitlines() if path.is_file() else ()
-    return [msgspec.json.decode(line) for line in lines]
+    lines = path.read_bytes().splitlines() if path.is_file() else []
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found.append(msgspec.json.decode(line))
+        except msgspec.DecodeError as error:
+            if number < len(lines):
+                fix, where = "delete that line", f"line {number}"
+                raise InputError(path, f"not JSON ({error})", fix=fix, where=where) from None
+    return found
 
 
 def train_summary(run: Path) -> TrainSummary:

@@ -216,9 +216,9 @@ def _masked(job: Job, source: MaskedTexts, place: Place, seen: Seen) -> Tensor:
     corrupted_BT, chosen_BT = mask_tokens(ids_BT, job.tokenizer, job.config.mlm_share, rng)
     own = torch.tensor(job.world.share(len(ids_BT)), dtype=torch.int64)
     seen.tokens += int(mask_BT.sum())
-    if not len(own):
-        return torch.zeros(())
     there = job.model.device
+    if not len(own):
+        return torch.zeros((), device=there)
     corrupted_BT, mask_BT, here_BT = (x[own].to(there) for x in (corrupted_BT, mask_BT, chosen_BT))
     logits_MV = job.model.logits(corrupted_BT, mask_BT, here_BT)
     truth_M = ids_BT[own][chosen_BT[own]].to(there)

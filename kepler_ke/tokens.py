@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -32,7 +33,8 @@ from wikidata5m.console import log, progress
 from wikidata5m.corpus import Corpus, is_corpus
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, DatasetError, InputError
-from wikidata5m.files import atomic_path, cache_home, read_json, write_json
+from wikidata5m.files import atomic_path, cache_home, read_json, sha256, write_json
+from wikidata5m.locks import take
 
 Indices = npt.NDArray[np.int64]
 
@@ -130,6 +132,17 @@ def write_tokens(
         write_json(temporary / META, {"dtype": kind.name, **meta})
         if folder.is_dir():
             shutil.rmtree(folder)
+    return TokenFile(folder)
+
+
+def _kept(folder: Path, make: Callable[[Path], TokenFile]) -> TokenFile:
+    """What `make` writes into `folder`, which whoever comes second waits for and reads."""
+    if not (folder / META).is_file():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with folder.with_suffix(".lock").open("ab") as held:
+            take(held, "tokenize")
+            if not (folder / META).is_file():
+                return make(folder)
     return TokenFile(folder)
 
 
@@ -254,30 +267,37 @@ def graph_texts(
 ) -> Texts:
     """The texts of a dataset, tokenised once for all runs with this tokenizer and layout.
 
-    Raises DatasetError on entities without description where the settings refuse them.
+    Raises DatasetError on entities without description where the settings refuse them, ConfigError
+    on a tokenizer of another kind.
     """
     layout = Layout.of(tokenizer, config.tokens)
-    entities = _entity_tokens(tokenizer, dataset, config)
-    texts = Texts(
+    entities, labels_only = entity_tokens(tokenizer, dataset, config)
+    if labels_only:
+        log(f"{labels_only:,} of {len(entities):,} entities have no description: label used")
+    return Texts(
         entities=entities,
-        labels_only=int(entities.meta["labels_only"]),
+        labels_only=labels_only,
         relations=tuple(
             np.array(tokenizer(text, add_special_tokens=False)["input_ids"], dtype=np.int64)
             for text in relation_texts(dataset, config)
         ),
         layout=layout,
     )
-    if texts.labels_only and config.missing_text == "refuse":
+
+
+def entity_tokens(
+    tokenizer: PreTrainedTokenizerBase, dataset: Dataset, config: KeplerConfig
+) -> tuple[TokenFile, int]:
+    """The entities' tokens, and how many have no description. Raises DatasetError: graph_texts."""
+    said = (fingerprint(tokenizer), dataset.manifest.dataset_hash, config.text, config.tokens)
+    found = _kept(_cache(*said), partial(_write_entities, tokenizer, dataset, config))
+    labels_only = int(found.meta["labels_only"])
+    if labels_only and config.missing_text == "refuse":
         raise DatasetError(
-            f"{dataset.path}: {texts.labels_only:,} of {len(texts.entities):,} entities have no "
-            "description; add texts, or pass --set missing_text=label to read their labels"
+            f"{dataset.path}: {labels_only:,} of {len(found):,} entities have no description; "
+            "add texts, or pass --set missing_text=label to read their labels"
         )
-    if texts.labels_only:
-        log(
-            f"{texts.labels_only:,} of {len(texts.entities):,} entities have no description: "
-            "label used"
-        )
-    return texts
+    return found, labels_only
 
 
 def relation_texts(dataset: Dataset, config: KeplerConfig) -> list[str]:
@@ -306,33 +326,50 @@ def corpus_tokens(tokenizer: PreTrainedTokenizerBase, path: Path, tokens: int) -
     """A corpus for the masked-language-model loss, each text cut into pieces of `tokens` tokens.
 
     `path` is a folder that `wikidata5m corpus` wrote, or one of *.txt files. Tokenised once.
-    Raises DatasetError when it holds no text.
+    Raises DatasetError when it holds no text, InputError on a file that is not UTF-8.
     """
-    if is_corpus(path):
-        corpus = Corpus(path)
-        texts: Iterator[str] = iter(corpus)
-        source = repr({name: file.sha256 for name, file in sorted(corpus.manifest.files.items())})
-    else:
-        files = sorted(path.rglob("*.txt"))
-        texts = (file.read_text(encoding="utf-8") for file in files)
-        source = repr([(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files])
     size = tokens - 2
 
     def pieces() -> Iterator[list[int]]:
-        for step in _steps(texts, _STEP // 16):
+        texts: Iterator[str] = iter(Corpus(path)) if is_corpus(path) else _read_files(path)
+        while step := list(islice(texts, _STEP // 16)):
             for ids in _ids(tokenizer, step):
                 yield from (ids[start : start + size] for start in range(0, len(ids), size))
 
-    folder = _cache(fingerprint(tokenizer), source, tokens)
-    if not (folder / META).is_file():
-        write_tokens(folder, pieces(), len(tokenizer), {"source": str(path)})
-    found = TokenFile(folder)
+    def write(folder: Path) -> TokenFile:
+        return write_tokens(folder, pieces(), len(tokenizer), {"source": str(path)})
+
+    found = _kept(_cache(fingerprint(tokenizer), corpus_hash(path), tokens), write)
     if not len(found):
         raise DatasetError(
             f"{path}: holds no text; name a folder that `wikidata5m corpus` wrote, or one of "
             "*.txt files"
         )
     return found
+
+
+def corpus_hash(path: Path) -> str:
+    """What tells a corpus from another: its texts and their order, wherever it lies."""
+    if is_corpus(path):
+        files = sorted(Corpus(path).manifest.files.items())
+        told = repr([(name, file.sha256) for name, file in files])
+    else:
+        told = repr([sha256(file) for file in _text_files(path)])
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _text_files(path: Path) -> list[Path]:
+    return sorted(file for file in path.rglob("*.txt") if file.is_file())
+
+
+def _read_files(path: Path) -> Iterator[str]:
+    for file in _text_files(path):
+        try:
+            yield file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                file, "not UTF-8", fix="write it as UTF-8", where=f"byte {error.start:,}"
+            ) from None
 
 
 def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -347,14 +384,9 @@ def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def _entity_tokens(
-    tokenizer: PreTrainedTokenizerBase, dataset: Dataset, config: KeplerConfig
+def _write_entities(
+    tokenizer: PreTrainedTokenizerBase, dataset: Dataset, config: KeplerConfig, folder: Path
 ) -> TokenFile:
-    folder = _cache(
-        fingerprint(tokenizer), dataset.manifest.dataset_hash, config.text, config.tokens
-    )
-    if (folder / META).is_file():
-        return TokenFile(folder)
     texts, labels = dataset.texts, dataset.entity_labels
     meta: dict[str, Any] = {"source": str(dataset.path.resolve()), "labels_only": 0}
 
@@ -386,8 +418,3 @@ def token_home() -> Path:
 def _cache(*said: object) -> Path:
     """What these tokens depend on is in the folder's name."""
     return token_home() / hashlib.sha256(repr(said).encode()).hexdigest()[:24]
-
-
-def _steps(texts: Iterator[str], size: int) -> Iterator[list[str]]:
-    while step := list(islice(texts, size)):
-        yield step

@@ -26,9 +26,10 @@ from kepler_ke.config import KeplerConfig
 from kepler_ke.encoder import save_kepler
 from kepler_ke.estimate import estimate
 from kepler_ke.evaluate import Validation, validation
-from kepler_ke.prepare import check_arguments, prepare, resume_run, start
+from kepler_ke.prepare import check_arguments, prepare, resume_run, smaller_passes, start
 from kepler_ke.runs import LOG, RUN, RunInfo, read_config, read_log, read_run
 from kepler_ke.step import Job, Seen, update
+from kepler_ke.tokens import corpus_hash
 from kepler_ke.world import World, world
 from wikidata5m.console import log, progress
 from wikidata5m.dataset import Dataset
@@ -64,7 +65,7 @@ def train(
     encoder or setting that does not fit, OutputExistsError, Wikidata5MError when the loss diverges.
     """
     datasets = [dataset, *([second] if second else [])]
-    check_arguments(datasets, config, setting, corpus)
+    check_arguments(datasets, config, setting, preset, corpus)
     info = RunInfo(
         dataset=str(dataset.path.resolve()),
         dataset_hash=dataset.manifest.dataset_hash,
@@ -73,6 +74,7 @@ def train(
         seed=seed,
         preset=preset,
         corpus=str(corpus.resolve()) if corpus else "",
+        corpus_hash=corpus_hash(corpus) if corpus else "",
         second=str(second.path.resolve()) if second else "",
         second_hash=second.manifest.dataset_hash if second else "",
     )
@@ -125,12 +127,21 @@ def _train(
         check = validation(datasets[0], job.tokenizer, info, texts, config.validate_triplets)
         return _loop(job, check, run, place)
     except (RuntimeError, MemoryError) as error:
-        if not any(words in str(error) for words in _NO_MEMORY):
+        told = str(error).lower()
+        if not isinstance(error, MemoryError) and not any(words in told for words in _NO_MEMORY):
             raise
-        raise Wikidata5MError(
-            f"{run}: out of memory; halve batch and double accumulate (--set batch=... "
-            "--set accumulate=...), or lower tokens or mlm_batch, and go on with --resume"
-        ) from None
+        raise Wikidata5MError(f"{run}: out of memory; {_with_less(config)}") from None
+
+
+def _with_less(config: KeplerConfig) -> str:
+    """What to do where memory does not reach."""
+    if not smaller_passes(config) or config.batch % 2:
+        return "start anew with --overwrite and a smaller batch, fewer tokens or a lower mlm_batch"
+    sizes = {"batch": config.batch // 2, "accumulate": 2 * config.accumulate}
+    if config.mlm_batch > 1:
+        sizes["mlm_batch"] = config.mlm_batch // 2
+    told = " ".join(f"--set {name}={size}" for name, size in sizes.items())
+    return f"give the whole command again with --resume {told}: the same updates in smaller passes"
 
 
 def _loop(job: Job, check: Validation, run: Path, place: Place) -> dict[str, Any]:

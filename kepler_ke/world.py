@@ -1,5 +1,5 @@
-"""Several processes under torchrun as one trainer. Imports torch and
-benchmarks.processes.
+"""Several processes under torchrun as one trainer. Imports torch, benchmarks.processes and
+wikidata5m.console.
 
 Each process builds the same batch, encodes its share of the distinct texts, and gathers the others'
 vectors; the loss over the whole batch is then computed by all alike. So every text is encoded once
@@ -12,7 +12,7 @@ Shapes: M texts, S of one process, D width.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from benchmarks.processes import meeting, naming_the_others, patient_group, started
+from wikidata5m.console import muted
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,13 @@ class World:
         if self.size == 1:
             return
         alike = {id(x) for x in replicated}
-        for parameter in parameters:
+        all_of_them = list(parameters)
+        used_P = torch.tensor([x.grad is not None for x in all_of_them], device=device()).int()
+        with naming_the_others():
+            dist.all_reduce(used_P)
+        for parameter, used in zip(all_of_them, used_P.tolist(), strict=True):
+            if not used:  # as with one process: no gradient, and so no decay either
+                continue
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             with naming_the_others():
@@ -90,7 +97,7 @@ def world() -> Iterator[World]:
     if started() == 1:
         yield World()
         return
-    with meeting() as here:
+    with meeting() as here, nullcontext() if here.leads else muted():
         yield World(here.rank, here.count, patient_group())
 
 

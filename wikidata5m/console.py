@@ -33,6 +33,7 @@ class Progress(Protocol):
 Watcher = Callable[[str], None]
 LOG_SECONDS = 15.0
 """How often progress prints a line where stderr is no terminal."""
+_MUTED: ContextVar[bool] = ContextVar("muted", default=False)
 _WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
@@ -144,13 +145,23 @@ def progress(what: str, total: int | None, unit: str, *, before: int = 0) -> Ite
     did `before` counts for no rate. On a terminal a bar; elsewhere a line now and then.
     """
     task = _Task(what, total, unit, before, time.monotonic())
-    if os.environ.get("WIKIDATA5M_PROGRESS") == "off":
+    if _MUTED.get() or os.environ.get("WIKIDATA5M_PROGRESS") == "off":
         shown = contextmanager(_silence)()
     else:
         shown = contextmanager(_bar if sys.stderr.isatty() else _lines)(task)
     watcher = _WATCHER.get()
     with shown as update:
         yield _told_too(watcher, task, update) if watcher else update
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Within, no progress of this thread is shown: of processes that do alike one tells."""
+    before = _MUTED.set(True)
+    try:
+        yield
+    finally:
+        _MUTED.reset(before)
 
 
 @contextmanager

@@ -55,6 +55,22 @@ def test_init_train_evaluate_encode_and_table(dataset: Dataset, tmp_path: Path) 
     assert "inductive test" in table.stdout
 
 
+def test_init_reads_no_text_of_entities_kept_unseen(dataset: Dataset, tmp_path: Path) -> None:
+    sizes = ["split.unseen_entities=6", "split.shots=1", "split.least_queries=1"]
+    changes = [word for size in sizes for word in ("--set", size)]
+    out = tmp_path / "semi"
+    arguments = ["split", str(dataset.path), "--out", str(out), "--settings", "semi_inductive"]
+    made = CliRunner().invoke(main, [*arguments, *changes])
+    assert made.exit_code == 0, made.output
+    semi = Dataset(out)
+    known = np.unique(semi.triplets("semi_inductive", "train")[:, [0, 2]])
+    told = _call("init", out, "--out", tmp_path / "encoder", "--vocab", 500, "--json")
+    assert told.exit_code == 0, told.output
+    assert ujson.loads(told.stdout)["texts"] == len(known) < semi.num_entities
+    told = _call("init", out, "--out", tmp_path / "encoder", "--vocab", 500, "--overwrite")
+    assert "--setting semi_inductive" in told.stdout
+
+
 def test_what_init_names_next_can_be_run(dataset: Dataset, tmp_path: Path) -> None:
     made = _call("init", dataset.path, "--out", tmp_path / "encoder", "--vocab", 500)
     told = made.stdout.partition("next: wikidata5m kepler ")[2].split()
@@ -98,6 +114,19 @@ def test_resume_alone_goes_on_with_the_settings_of_the_run(
 
 def _die(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_resume_with_another_corpus_is_refused(
+    dataset: Dataset, encoder: Path, corpus: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    told = ["--corpus", corpus, "--set", "mlm_text=corpus", "--set", "epochs=0.1"]
+    made = _call("train", dataset.path, "--encoder", encoder, "--out", run, *FAST, *told)
+    assert made.exit_code == 0, made.output
+    (corpus / "a.txt").write_text("Other words. " * 20)
+    refused = _call("train", dataset.path, "--out", run, "--resume")
+    assert refused.exit_code == 1
+    assert "started with other values of corpus_hash" in refused.stderr
 
 
 def test_resume_finds_a_corpus_that_has_moved(
@@ -178,20 +207,33 @@ def _contents(folder: Path) -> dict[Path, bytes]:
         ["--set", "tokns=300"],
         ["--config", "./nope.yaml"],
         ["--encoder", "{run}/model"],
+        ["--encoder", "{wordless}"],
+        ["--set", "weight_decay=-1"],
+        ["--set", "mlm_text=corpus", "--corpus", "{empty}"],
+        ["--set", "mlm_text=corpus", "--corpus", "{latin}"],
+        ["--preset", "kepler-w+w-small"],
     ],
 )
 def test_a_finished_run_survives_overwrite_with_a_mistake(
     dataset: Dataset, encoder: Path, run: Path, tmp_path: Path, mistake: list[str]
 ) -> None:
-    old = tmp_path / "old"
+    old, wordless = tmp_path / "old", tmp_path / "wordless"
     shutil.copytree(run, old)
     before = _contents(old)
-    given = [word.format(run=old) for word in mistake]
+    shutil.copytree(encoder, wordless, ignore=shutil.ignore_patterns("tokenizer*"))
+    for name, text in {"empty": b"", "latin": "é".encode("latin-1")}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_bytes(text)
+    given = [word.format(run=old, **_named(tmp_path)) for word in mistake]
     usual = ["--encoder", encoder, "--out", old, "--overwrite"]
     refused = _call("train", dataset.path, *usual, *FAST, *given)
     assert refused.exit_code == 1
     assert len(refused.stderr.strip().splitlines()) == 1
     assert _contents(old) == before
+
+
+def _named(folder: Path) -> dict[str, Path]:
+    return {each.name: each for each in folder.iterdir()}
 
 
 def test_a_start_that_failed_leaves_nothing_in_the_way_of_the_next(

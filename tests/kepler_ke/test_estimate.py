@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from kepler_ke.estimate import Estimate, estimate
 from kepler_ke.prepare import prepare, start
-from kepler_ke.runs import RunInfo
+from kepler_ke.runs import RunInfo, read_config
 from kepler_ke.train import train
 from kepler_ke.world import World
 from tests.kepler_ke.conftest import SHORT
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import Wikidata5MError
+from wikidata5m.errors import ConfigError, Wikidata5MError
 
 
 def test_an_estimate_grows_with_the_updates_and_leaves_nothing_behind(
@@ -62,9 +64,11 @@ def test_an_estimate_reads_as_a_sentence() -> None:
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        MemoryError("Unable to allocate 2 GiB for an array"),
+        MemoryError(),
     ],
 )
-def test_out_of_memory_says_which_knob_to_turn_and_leaves_checkpoints(
+def test_out_of_memory_says_which_knob_to_turn_and_turning_it_goes_on(
     error: Exception,
     dataset: Dataset,
     encoder: Path,
@@ -77,10 +81,30 @@ def test_out_of_memory_says_which_knob_to_turn_and_leaves_checkpoints(
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr("kepler_ke.train.update", fail)
-        with pytest.raises(Wikidata5MError, match="halve batch and double accumulate"):
+        with pytest.raises(Wikidata5MError, match="out of memory") as caught:
             train(dataset, str(encoder), run, SHORT)
-    last = train(dataset, str(encoder), run, SHORT, resume=True)
+    told = re.findall(r"--set (\w+)=(\d+)", str(caught.value))
+    assert "--resume" in str(caught.value)
+    sizes: dict[str, Any] = {name: int(value) for name, value in told}
+    smaller = dataclasses.replace(SHORT, **sizes)
+    assert (smaller.batch, smaller.accumulate, smaller.mlm_batch) == (16, 2, 2)
+    last = train(dataset, str(encoder), run, smaller, resume=True)
     assert last["epoch"] == SHORT.epochs
+    assert read_config(run) == smaller
+    with pytest.raises(ConfigError, match="other values of accumulate"):
+        train(dataset, str(encoder), run, dataclasses.replace(smaller, accumulate=3), resume=True)
+
+
+def test_what_cannot_be_cut_smaller_is_begun_anew(
+    dataset: Dataset, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("kepler_ke.train.update", fail)
+    config = dataclasses.replace(SHORT, objective="contrastive")
+    with pytest.raises(Wikidata5MError, match="start anew with --overwrite and a smaller batch"):
+        train(dataset, str(encoder), tmp_path / "run", config)
 
 
 def test_another_error_is_not_taken_for_a_lack_of_memory(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ujson
 from click.testing import CliRunner
+from transformers import PreTrainedTokenizerBase
 
 from kepler_ke.encoder import load_encoder
-from kepler_ke.tokens import graph_texts, token_home
+from kepler_ke.tokens import TokenFile, entity_tokens, graph_texts, token_home, write_tokens
 from tests.kepler_ke.conftest import SHORT
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
@@ -36,6 +39,28 @@ def test_token_files_are_listed_and_cleared(dataset: Dataset, encoder: Path) -> 
     assert not token_home().exists()
     after = graph_texts(tokenizer, dataset, SHORT).entities
     assert all((before[row] == after[row]).all() for row in range(dataset.num_entities))
+
+
+def test_who_comes_second_reads_what_the_first_has_written(
+    dataset: Dataset, encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens("--clear")
+    written: list[Path] = []
+
+    def write(folder: Path, *given: Any) -> TokenFile:
+        written.append(folder)
+        return write_tokens(folder, *given)
+
+    tokenizers = [load_encoder(str(encoder))[1] for _ in range(4)]
+
+    def ask(tokenizer: PreTrainedTokenizerBase) -> int:
+        return len(entity_tokens(tokenizer, dataset, SHORT)[0])
+
+    monkeypatch.setattr("kepler_ke.tokens.write_tokens", write)
+    monkeypatch.setattr("wikidata5m.locks.PAUSE", 0.01)
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(ask, tokenizers)] == [dataset.num_entities] * 4
+    assert len(written) == 1
 
 
 @pytest.mark.parametrize("name", ["ids.bin", "start.npy"])

@@ -21,7 +21,7 @@ from kepler_ke.encode import encode_keys
 from kepler_ke.evaluate import evaluate_run, load_judge, symmetric_relations, top1_self
 from kepler_ke.predictor import rank
 from kepler_ke.prepare import prepare
-from kepler_ke.runs import read_log, read_run
+from kepler_ke.runs import read_config, read_log, read_run
 from kepler_ke.tokens import Indices, Texts
 from kepler_ke.train import learning_rate, train
 from kepler_ke.world import World
@@ -124,6 +124,31 @@ def test_a_dataset_that_moved_is_the_same_and_its_new_place_is_noted(
     other = make_dataset(tmp_path / "other", countries=12, seed=5)
     with pytest.raises(ConfigError, match="other values of dataset_hash"):
         train(other, str(encoder), tmp_path / "run", SHORT, resume=True)
+
+
+def test_a_log_that_was_cut_short_stops_no_resuming(
+    dataset: Dataset, encoder: Path, run: Path, tmp_path: Path
+) -> None:
+    cut = tmp_path / "run"
+    shutil.copytree(run, cut)
+    lines = (cut / "log.jsonl").read_text().splitlines()
+    (cut / "log.jsonl").write_text("\n".join([*lines[:-1], lines[-1][:20]]))
+    assert read_log(cut) == read_log(run)[:-1]
+    (cut / "log.jsonl").write_text("\n".join([lines[0][:20], *lines[1:]]))
+    with pytest.raises(InputError, match=r"log.jsonl, line 1: not JSON"):
+        read_log(cut)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [("run.json", '{"dataset": 3}'), ("config.yaml", "gamma: [1]")]
+)
+def test_a_damaged_run_folder_is_told(run: Path, tmp_path: Path, file: str, text: str) -> None:
+    damaged = tmp_path / "run"
+    shutil.copytree(run, damaged)
+    (damaged / file).write_text(text)
+    read = read_run if file == "run.json" else read_config
+    with pytest.raises(InputError, match=f"{file}: damaged"):
+        read(damaged)
 
 
 def test_a_filled_folder_is_refused_unless_resumed_or_overwritten(

@@ -111,6 +111,22 @@ def test_the_exported_folder_gives_our_vectors_in_transformers(
     assert "gamma - ||h + r - t||, norm 1, gamma 12" in card
 
 
+def test_the_card_says_where_a_relation_gets_its_vector(
+    run: Path, ours: Path, dataset: Dataset, encoder: Path, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(SHORT, relations="text", epochs=0.1)
+    train(dataset, str(encoder), tmp_path / "texts", config)
+    for folder, told in (
+        (run, "in the order of the dataset's relations."),
+        (ours, "Relations have no vectors"),
+        (tmp_path / "texts", "A relation's vector is that of its description"),
+    ):
+        out = tmp_path / f"card-{folder.name}"
+        made = _call("export", folder, "--to", "sentence-transformers", "--out", out, "--overwrite")
+        assert made.exit_code == 0, made.output
+        assert told in (out / "README.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("which", ["run", "ours"])
 def test_the_exported_folder_gives_our_vectors_in_sentence_transformers(
     which: str, dataset: Dataset, tmp_path: Path, request: pytest.FixtureRequest
@@ -227,7 +243,10 @@ class Dangerous:
         return (Path.touch, (Path("ran"),))
 
 
-@pytest.mark.parametrize("kind", ["code", "damaged", "no model", "other model", "missing"])
+@pytest.mark.parametrize(
+    "kind",
+    ["code", "damaged", "no model", "other model", "other shape", "no tokenizer", "missing"],
+)
 def test_what_is_no_checkpoint_is_refused_in_one_line(
     kind: str,
     roberta: RobertaForMaskedLM,
@@ -248,7 +267,13 @@ def test_what_is_no_checkpoint_is_refused_in_one_line(
         torch.save(
             {"model": state | {"decoder.sentence_encoder.extra.weight": torch.ones(1)}}, file
         )
-    refused = _call("convert", file, "--tokenizer", encoder, "--out", tmp_path / "out")
+    elif kind == "other shape":
+        wrong = {"decoder.sentence_encoder.layers.0.fc2.bias": torch.ones(3)}
+        torch.save({"model": state | wrong}, file)
+    elif kind == "no tokenizer":
+        torch.save({"model": state}, file)
+    words = tmp_path / "none" if kind == "no tokenizer" else encoder
+    refused = _call("convert", file, "--tokenizer", words, "--out", tmp_path / "out")
     assert refused.exit_code == 1
     assert len(refused.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "ran").exists()

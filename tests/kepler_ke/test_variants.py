@@ -12,6 +12,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from benchmarks.ranking import rank_triplets
+from benchmarks.results import load_run_results
 from benchmarks.scorers import TransE
 from kepler_ke.config import KeplerConfig, presets, resolve_config
 from kepler_ke.data import known_triplets, part_entities
@@ -88,7 +89,8 @@ def test_every_preset_trains_and_ranks(
 ) -> None:
     epochs = resolve_config(preset).epochs and 1
     small = {"cnn_dim": 16} if preset == "dkrl" else {}
-    _train(tmp_path / "run", dataset, encoder, preset, epochs=epochs, **small)
+    second = make_dataset(tmp_path / "second", countries=6) if preset == "kepler-w+w" else None
+    _train(tmp_path / "run", dataset, encoder, preset, epochs=epochs, second=second, **small)
     result = evaluate_run(tmp_path / "run", dataset, "valid")
     assert result.model == preset
     assert np.isfinite(result.metrics["both"]["mrr"])
@@ -137,7 +139,25 @@ def test_two_graphs_train_one_encoder_and_each_is_ranked_by_its_own_relations(
     assert torch.equal(one.relations_RD, table[: dataset.num_relations])
     assert torch.equal(two.relations_RD, table[dataset.num_relations :])
     assert (one.scorer.gamma, two.scorer.gamma) == (9.0, 1.0)
+    assert evaluate_run(tmp_path / "run", dataset, "test").dataset.hash == info.dataset_hash
+    first = (tmp_path / "run" / "results" / "inductive-test.json").read_bytes()
     assert evaluate_run(tmp_path / "run", second, "test").dataset.hash == info.second_hash
+    assert (tmp_path / "run" / "results" / "inductive-test.json").read_bytes() == first
+    assert {x.hash for x in (r.dataset for r in load_run_results(tmp_path / "run"))} == {
+        info.dataset_hash, info.second_hash,
+    }  # fmt: skip
+
+
+def test_two_graphs_are_refused_where_one_would_not_count(
+    dataset: Dataset, encoder: Path, tmp_path: Path
+) -> None:
+    second = make_dataset(tmp_path / "second", countries=6, seed=4)
+    for config, told in (
+        (dataclasses.replace(SHORT, objective="none"), "leave --second away"),
+        (dataclasses.replace(SHORT, objective="contrastive", memory=9), "set memory=0"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            train(dataset, str(encoder), tmp_path / "run", config, second=second)
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +234,9 @@ def test_heads_beyond_reach_are_ranked_by_the_inverse_relation(
     [
         (["scorer=distmult"], "Eq. 3 is transe"),
         (["objective=contrastive", "scorer=cosine"], "set conditioned=true"),
+        (["objective=contrastive", "scorer=cosine", "conditioned=true"], "set normalize=true"),
+        (["mlm_weight=-1"], "mlm_weight = -1.0: must be 0 or more"),
+        (["epochs=.inf"], "epochs = inf: must be 0 or more, and finite"),
         (["memory=5"], "only objective=contrastive"),
         (["architecture=cnn"], "no masked-LM head; set mlm_batch=0"),
         (["objective=none", "mlm_batch=0"], "nothing to train; set epochs=0"),

@@ -67,14 +67,18 @@ def test_two_processes_equal_one(dataset: Dataset, encoder: Path, tmp_path: Path
             [sys.executable, "-c", SCRIPT, said],
             env=os.environ | common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
         )
         for rank in range(2)
     ]
     for _, arguments in commands("one"):
         main(arguments, standalone_mode=False)
-    told = [process.communicate(timeout=240)[0].decode() for process in processes]
+    told = [process.communicate(timeout=240) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], told
+    first, other = (out for out, _ in told)
+    assert first.count(b"next: wikidata5m kepler evaluate") == len(JOBS)
+    assert not other, "each line once, by the first process"
+    assert b"kepler train:" not in told[1][1]
     for name in JOBS:
         _assert_same(tmp_path / "one" / name, tmp_path / "two" / name)
 
