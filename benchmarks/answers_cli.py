@@ -139,7 +139,8 @@ def _shown(told: dict[str, Any]) -> str:
 def classify(*, run_folder: Path, by: str | None, dataset: Path | None, as_json: bool) -> None:
     """Tell true triplets from hard false ones, by a threshold per relation chosen on valid.
 
-    The dataset must have classification sets (`wikidata5m split`). Writes RUN/classification.json.
+    The dataset must have classification sets (`wikidata5m split`). They are kept out of the
+    transductive training part, so RUN must be of that split. Writes RUN/classification.json.
 
     \b
     Example:
@@ -152,6 +153,7 @@ def classify(*, run_folder: Path, by: str | None, dataset: Path | None, as_json:
     from wikidata5m.dataset import Dataset
 
     config = load_run_config(run_folder)
+    classification.require_unseen(config.setting, run_folder)
     data = Dataset(dataset or Path(config.dataset))
     predictor = load_predictor(run_folder, data, config)
     found = classification.classify(predictor, data, model=config.model.name, seed=config.seed)

@@ -22,9 +22,9 @@ from benchmarks.ranking import Predictor
 from benchmarks.results import DatasetRef, git_commit, machine, software
 from wikidata5m import manifest, schema
 from wikidata5m.dataset import Dataset, Triplets
-from wikidata5m.errors import DatasetError, Wikidata5MError
+from wikidata5m.errors import ConfigError, DatasetError, Wikidata5MError
 from wikidata5m.files import write_json
-from wikidata5m.schema import Part
+from wikidata5m.schema import Part, Setting
 
 FORMAT: Final = 1
 BATCH: Final = 64
@@ -70,6 +70,15 @@ class Classification:
     def save(self, path: Path) -> None:
         """Write it as JSON, whole or not at all."""
         write_json(path, asdict(self))
+
+
+def require_unseen(setting: Setting, run: Path) -> None:
+    """Raise ConfigError where the run may have trained on what it would be judged by."""
+    if setting != "transductive":
+        raise ConfigError(
+            f"{run}: trained on the {setting} split, while classification sets are kept apart from "
+            "the transductive one alone; train with --setting transductive"
+        )
 
 
 def classify(predictor: Predictor, dataset: Dataset, *, model: str, seed: int) -> Classification:

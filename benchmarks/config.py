@@ -41,6 +41,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _positive(dim=self.dim, init=self.init)
+        if not math.isfinite(self.gamma):
+            raise ConfigError(f"model.gamma = {self.gamma}: must be finite")
         if self.p not in (1, 2):
             raise ConfigError(f"model.p = {self.p}: the norm is 1 or 2")
         get_scorer(self.name, p=self.p).relation_width(self.dim)
@@ -55,6 +57,9 @@ class LossConfig:
     one_vs_all (against all entities)."""
     alpha: float = 1.0
     """self_adversarial: how strongly high-scoring negatives weigh; 1 / GraphVite's temperature."""
+
+    def __post_init__(self) -> None:
+        _not_negative(**{"loss.alpha": self.alpha})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +76,9 @@ class RegulariserConfig:
     """Weight of the relation."""
 
     def __post_init__(self) -> None:
-        if self.p <= 1:
+        if not 1 < self.p < math.inf:
             raise ConfigError(f"regulariser.p = {self.p}: must be above 1, to have a slope")
-        for name in ("entities", "relations"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"regulariser.{name} = {getattr(self, name)}: 0 or more")
+        _not_negative(**{f"regulariser.{x}": getattr(self, x) for x in ("entities", "relations")})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +227,8 @@ class RunConfig:
     """The dataset folder; filled in by the command."""
     dataset_hash: str = ""
     """Its Manifest.dataset_hash, filled in too: the folder may be rebuilt, or moved."""
+    weights_hash: str = ""
+    """SHA-256 of the file that train.weights names, filled in too."""
     setting: Literal["transductive", "temporal"] = "transductive"
     """Which split to train on: a table has vectors of entities seen in training, and of no others,
     which these two settings ask for alone."""
@@ -243,6 +248,11 @@ class RunConfig:
             raise ConfigError(
                 f"regulariser.relations = {self.regulariser.relations}: RotatE's relations are "
                 "turns, which have no size; set it to 0"
+            )
+        if self.loss.name == "one_vs_all" and self.train.in_batch:
+            raise ConfigError(
+                "train.in_batch = true: with loss.name = one_vs_all every entity is a negative "
+                "already; set it to false"
             )
         if not 0 <= self.seed < 1 << 63:
             raise ConfigError(f"seed = {self.seed}: must be from 0 to 2^63 - 1")

@@ -156,6 +156,7 @@ def _start(
         processes=processes,
     )
     _share_triplets(engine)
+    engine.sampler.count()
     return engine
 
 

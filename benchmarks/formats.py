@@ -71,7 +71,7 @@ def csv_text(tables: Sequence[ResultTable]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     of_run = ["kind", "model", "run", "dataset", "dataset_hash", "setting", "part", "seed"]
-    how = ["candidates", "triplets", "of", "sample_seed", "ties", "filter"]
+    how = ["candidates", "sampled_candidates", "triplets", "of", "sample_seed", "ties", "filter"]
     around = [f"{column}_{kind}" for column in COLUMNS for kind in ("sd", "low", "high")]
     grouped = ["grouping", "group", "label", "predicting"]
     writer.writerow([*of_run, *how, *grouped, *COLUMNS, "count", *around])

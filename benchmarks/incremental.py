@@ -202,7 +202,9 @@ def _copy(source: Source, state: dict[str, Tensor], pairs: dict[Kind, Pairs]) ->
         now_M, before_M = pairs["entities" if name.startswith("entit") else "relations"]
         try:
             with safe_open(path, framework="pt") as file:
-                if name not in file.keys():  # noqa: SIM118 - the file is no mapping
+                there = name in {*file.keys()}
+                # What has another width is another optimizer's, such as one number per row.
+                if not there or file.get_slice(name).get_shape()[1:] != [*tensor.shape[1:]]:
                     log(f"{path}: no {name} of this optimizer; it starts anew")
                     continue
                 old = file.get_tensor(name)

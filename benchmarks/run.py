@@ -3,7 +3,7 @@
     wikidata5m bench train DATASET --model transe --out RUN
     wikidata5m bench evaluate RUN
 
-Imports numpy, the other modules of benchmarks, and wikidata5m.
+Imports numpy, torch, the other modules of benchmarks, and wikidata5m.
 
     RUN/
       config.yaml         the resolved RunConfig
@@ -22,6 +22,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchmarks.config import EngineName, RunConfig, find_config, shipped
 from benchmarks.distributed import make_engine
@@ -32,10 +33,11 @@ from benchmarks.estimate import Clock, Estimate, estimate, timed
 from benchmarks.examples import Example, find_examples
 from benchmarks.incremental import continue_from, find_source
 from benchmarks.mean_rank import MeanRanks, estimate_mean_ranks
+from benchmarks.processes import started
 from benchmarks.ranking import EmbeddingPredictor, Ranks
 from benchmarks.results import RankingProtocol, Result, TrainSummary, make_result
 from benchmarks.runfolder import CONFIG, claim_config, load_run_config, require_same
-from benchmarks.runlog import LogLine, RunLog, peak_bytes, summary
+from benchmarks.runlog import LogLine, RunLog, peak_bytes, summary, summary_writer
 from benchmarks.saving import CHECKPOINT, EMBEDDINGS, Saver, has_checkpoint, telling_what_is_kept
 from benchmarks.schedule import is_finished, make_rate
 from benchmarks.scorers import get_scorer
@@ -46,6 +48,7 @@ from wikidata5m.config import load_config
 from wikidata5m.console import Progress, duration, log, progress
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, DatasetError, InputError, Wikidata5MError
+from wikidata5m.files import sha256
 from wikidata5m.schema import Part
 
 __all__ = [
@@ -111,8 +114,18 @@ def _on(dataset: Path, config: RunConfig) -> RunConfig:
     """What cannot be trained is refused here, before an output folder is claimed or emptied."""
     data = Dataset(dataset)
     pick_device(config.train.device)
-    if not len(data.triplets(config.setting, "train")):
+    triplets_N3 = data.triplets(config.setting, "train")
+    if not len(triplets_N3):
         raise DatasetError(f"{dataset}: no training triplets; build it from a larger graph")
+    if config.train.tensorboard:
+        summary_writer()
+    if file := config.train.weights:
+        read_weights(Path(file), data, triplets_N3)
+        config = replace(
+            config,
+            weights_hash=sha256(Path(file)),
+            train=replace(config.train, weights=str(Path(file).resolve())),
+        )
     return replace(config, dataset=str(dataset.resolve()), dataset_hash=data.manifest.dataset_hash)
 
 
@@ -157,10 +170,16 @@ def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary
 
 
 def dry_run(config: RunConfig, run: Path) -> Estimate:
-    """What `train` would take, from a few seconds of its work; nothing is written."""
+    """What `train` would take, from a few seconds of its work; nothing is written.
+
+    Time is told of one process alone: several cannot leave an epoch in its midst.
+    """
     dataset = Dataset(Path(config.dataset))
     expected = estimate(config, dataset, run)
     if config.engine != "torch" or not expected.fits:
+        return expected
+    if started() > 1:
+        log("time: not measured with several processes; a dry run without torchrun measures one")
         return expected
     return timed(expected, engine_for(config, dataset), dataset)
 
@@ -192,6 +211,8 @@ def evaluate(
             "build it from a larger graph"
         )
     drawn = sample_triplets(triplets, sample, sample_seed)
+    if candidates and len(drawn) == 1 < len(triplets):
+        raise ConfigError("a sample of 1 triplet has no interval of mean ranks; rank 2 or more")
     unfinished = Unfinished(run / "results" / f"{part}-unfinished.npz", run / EMBEDDINGS)
     ranks: Ranks | MeanRanks
     examples: tuple[Example, ...] = ()
@@ -255,9 +276,19 @@ def load_predictor(run: Path, dataset: Dataset, config: RunConfig) -> EmbeddingP
     embeddings = load_embeddings(
         run / EMBEDDINGS,
         dataset_hash=dataset.manifest.dataset_hash,
-        device=str(pick_device(config.train.device)),
+        device=str(_device_here(config.train.device, run)),
     )
     return EmbeddingPredictor.of(embeddings)
+
+
+def _device_here(name: str, run: Path) -> torch.device:
+    """Where to rank what was trained on the device of that name, perhaps on another machine."""
+    try:
+        return pick_device(name)
+    except ConfigError:
+        found = pick_device("auto")
+        log(f"{run}: trained on {name}, which is not here; ranked on {found}")
+        return found
 
 
 def engine_for(config: RunConfig, dataset: Dataset) -> TorchEngine:

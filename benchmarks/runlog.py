@@ -142,8 +142,8 @@ def _without_none(line: LogLine) -> dict[str, float]:
     return {key: value for key, value in asdict(line).items() if value is not None}
 
 
-def _open_board(folder: Path, after: int) -> Any:
-    """A writer that hides what an interrupted run wrote beyond epoch `after`."""
+def summary_writer() -> Any:
+    """TensorBoard's class. Raises MissingExtraError when it is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - an optional dependency
     except ModuleNotFoundError:
@@ -151,4 +151,9 @@ def _open_board(folder: Path, after: int) -> Any:
             "train.tensorboard needs the package tensorboard, which is not installed; "
             f"{how_to_install('tensorboard')}, or leave the setting out: log.csv has the same"
         ) from None
-    return SummaryWriter(str(folder), purge_step=after + 1 if after else None)
+    return SummaryWriter
+
+
+def _open_board(folder: Path, after: int) -> Any:
+    """A writer that hides what an interrupted run wrote beyond epoch `after`."""
+    return summary_writer()(str(folder), purge_step=after + 1 if after else None)

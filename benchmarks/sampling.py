@@ -77,10 +77,17 @@ class Sampler:
         self.spans = list(spans)
         """Where each batch of an epoch starts and stops, and its number of chunks."""
         self.weight_N = None if weight_N is None else weight_N / weight_N.mean()
-        by_degree = train.positives == "degree"
-        self.chances_N = inverse_root_degrees(triplets_N3) if by_degree else None
-        self.share_E = self._shares() if train.in_batch else None
+        self.chances_N: Tensor | None = None
+        self.share_E: Tensor | None = None
         """How often each entity is an end of a drawn positive, as a share of all ends."""
+        self.count()
+
+    def count(self) -> None:
+        """Work out what follows from the triplets: again where they were filled in since."""
+        if self.train.positives == "degree":
+            self.chances_N = inverse_root_degrees(self.triplets_N3)
+        if self.train.in_batch:
+            self.share_E = self._shares()
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of epoch `number` (from 0).
@@ -103,7 +110,7 @@ class Sampler:
                 weight_GB=None if weight_N is None else weight_N[start:stop].view(chunks, -1),
                 log_share_GK=log_share_GK,
                 in_batch=0 if self.share_E is None else 2 * positives_GB3.shape[1],
-                side=self._side(step),
+                side=self._side(number * len(self.spans) + step),
             )
 
     def _draw(self, generator: torch.Generator) -> Tensor:
@@ -143,10 +150,10 @@ class Sampler:
         counts_E = torch.bincount(ends_M, weights=weights_M, minlength=self.num_entities)
         return (counts_E / counts_E.sum()).float()
 
-    def _side(self, step: int) -> Side:
+    def _side(self, update: int) -> Side:
         if self.train.sides == "both":
             return "both"
-        return "tails" if step % 2 == 0 else "heads"
+        return "tails" if update % 2 == 0 else "heads"
 
 
 def inverse_root_degrees(triplets_N3: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from benchmarks.buckets import GroupName
 from benchmarks.datasets import Datasets
 from benchmarks.metrics import SIDES, Side, Values
 from benchmarks.results import Result
+from wikidata5m.console import log
 from wikidata5m.errors import Wikidata5MError
 
 By = Literal["relation", "mapping", "degree", "unseen", "ties"]
@@ -93,18 +94,13 @@ def result_tables(
     """
     sides: Sequence[Side] = (side,) if side else ("both",) if by else SIDES
     found = []
-    for comparable in group_results(results):
+    for comparable in group_results(_grouped(results) if by else results):
         first = comparable[0]
         entries = _entries(comparable, seeds)
         title = _title(first)
         if by is None:
             rows = [*_rows(entries, sides), *_baselines(entries, side or "both")]
             found.append(ResultTable(title=title, by=None, rows=rows, note=_note(first, entries)))
-        if by and not first.groups:
-            raise Wikidata5MError(
-                f"{first.run}: a sample of candidates has no results by groups; "
-                "leave --by out, or evaluate without --candidates"
-            )
         for grouping in GROUPINGS[by] if by else ():
             rows = _group_rows(entries, sides, grouping)
             labels = datasets.relations(first) if datasets and grouping == "relation" else {}
@@ -119,6 +115,20 @@ def result_tables(
                     labels=labels,
                 )
             )
+    return found
+
+
+def _grouped(results: Sequence[Result]) -> list[Result]:
+    """Those that tell groups apart. Raises Wikidata5MError when there are none."""
+    found = [result for result in results if result.groups]
+    without = [result for result in results if not result.groups]
+    if without and not found:
+        raise Wikidata5MError(
+            f"{without[0].run}: a sample of candidates has no results by groups; "
+            "leave --by out, or evaluate without --candidates"
+        )
+    for result in without:
+        log(f"{result.run}, {result.part}: left out, as a sample of candidates has no groups")
     return found
 
 

@@ -95,9 +95,10 @@ def tune(
     from benchmarks import run as runs
     from benchmarks.config import find_config
     from benchmarks.tuning.report import markdown, write_report
-    from benchmarks.tuning.run import TUNE, WINNER, TuneConfig
+    from benchmarks.tuning.run import TUNE, WINNER, TuneConfig, require_valid
     from benchmarks.tuning.run import tune as search
     from benchmarks.tuning.space import load_space
+    from wikidata5m.dataset import Dataset
     from wikidata5m.files import claim_output
 
     trials, seconds = parse_budget(budget)
@@ -117,6 +118,7 @@ def tune(
         valid=valid,
         seed=seed,
     )
+    require_valid(Dataset(dataset))
     inputs = [dataset, *([space_file] if space_file else [])]
     inputs += [find_config(config)] if config else []
     claim_output(out, overwrite=overwrite, resume=resume, marker=TUNE, inputs=inputs)

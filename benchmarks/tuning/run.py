@@ -100,23 +100,30 @@ class Trial:
 def tune(config: TuneConfig, base: RunConfig, out: Path) -> list[Trial]:
     """Search, or go on searching, and write the winner to `out`; every trial, the winner first.
 
+    It is the best of the last round that any candidate survived.
+
     Raises ConfigError when `out` holds a search that was told something else, DatasetError when
     there is nothing to validate on, and Wikidata5MError when every candidate failed.
     """
     dataset = Dataset(Path(config.dataset))
-    if not len(dataset.triplets(SETTING, "valid")):
-        raise DatasetError(f"{dataset.path}: no validation triplets; tune on another split")
+    require_valid(dataset)
     _claim(config, base, out)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     search = _Search(config, dataset, out)
     triplets = len(dataset.triplets(SETTING, "train"))
     for stage in plan(config.rounds, config.keep, base.train.epochs, triplets):
         search.finish(stage)
-    trials = sorted(search.trials(), key=lambda trial: (-trial.round, -trial.mrr))
+    trials = sorted(search.trials(), key=lambda x: (bool(x.error), -x.round, -x.mrr))
     if trials[0].error:
         raise Wikidata5MError(f"every candidate failed, the last by: {trials[0].error}")
     _write_winner(trials[0], out)
     return trials
+
+
+def require_valid(dataset: Dataset) -> None:
+    """Raise DatasetError where there is nothing to choose by."""
+    if not len(dataset.triplets(SETTING, "valid")):
+        raise DatasetError(f"{dataset.path}: no validation triplets; tune on another split")
 
 
 class _Search:

@@ -49,6 +49,8 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                 raise ValueError("low and high are both needed, low below high")
             if self.log and self.low <= 0:
                 raise ValueError("log needs low above zero")
+            if self.integer and not (self.low.is_integer() and self.high.is_integer()):
+                raise ValueError("integer needs whole numbers as low and high")
 
     def distribution(self) -> optuna.distributions.BaseDistribution:
         """What Optuna draws from."""
@@ -108,6 +110,7 @@ def load_space(model: str, file: Path | None, base: Path) -> Space:
     """
     path = file or SPACES / f"{model}.yaml"
     space = load_config(Space, path)
+    candidate(base, {})
     first = {name: each.ends()[0] for name, each in space.drawn.items()}
     for name, parameter in space.drawn.items():
         for value in parameter.ends():
@@ -119,7 +122,23 @@ def load_space(model: str, file: Path | None, base: Path) -> Space:
 
 
 def candidate(base: Path, settings: Mapping[str, Value]) -> RunConfig:
-    """The configuration in `base` with these settings. Raises ConfigError."""
-    return load_config(
+    """The configuration in `base` with these settings.
+
+    Raises ConfigError, also for what a trial would not do as `bench train` does.
+    """
+    config = load_config(
         RunConfig, base, [f"{name}={ujson.dumps(value)}" for name, value in settings.items()]
     )
+    train = config.train
+    wanted = {
+        "engine": (config.engine, "torch"),
+        "setting": (config.setting, "transductive"),
+        "train.weights": (train.weights, ""),
+        "train.patience": (train.patience, 0),
+    }
+    for name, (value, only) in wanted.items():
+        if value != only:
+            raise ConfigError(f"{name} = {value}: not searched with; set {name}={only!r}")
+    if train.schedule == "plateau":
+        raise ConfigError("train.schedule = plateau: a trial validates once; take linear")
+    return config

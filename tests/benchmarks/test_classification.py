@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,17 @@ def test_the_command_judges_test_by_what_valid_chose(small: Dataset, tmp_path: P
     counts = {ids[r]: n for r, n in enumerate(np.bincount(valid[:, 1], minlength=len(ids)))}
     assert all(counts[name] for name in found["thresholds"])
     assert not any(counts[name] for name in found["fallback"])
+
+
+def test_a_run_that_may_have_trained_on_the_test_set_is_refused(
+    trained: dict[str, Path], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained["transe"], run)
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("setting: transductive", "setting: temporal"))
+    failed = invoke("bench", "classify", run, code=1)
+    assert "train with --setting transductive" in failed.stderr
 
 
 def test_a_dataset_without_labels_is_told_how_to_get_them(trained: dict[str, Path]) -> None:

@@ -169,11 +169,19 @@ def test_a_sample_shows_intervals_and_sampled_candidates_only_mean_ranks(
     assert [cell.strip() for cell in row.split("|")][4:8] == ["-"] * 4
     assert "says nothing of MRR and Hits@k" in estimated
     invoke("bench", "evaluate", run, "--candidates", 100, "--by", "mapping", code=2)
+    few = invoke("bench", "evaluate", run, "--candidates", 100, "--sample", 1, code=1)
+    assert "has no interval" in few.stderr
     assert invoke("bench", "table", run).stdout.count("| transe") == 9
-    assert "--candidates" in invoke("bench", "table", run, "--by", "ties", code=1).stderr
+    beside = invoke("bench", "table", run, "--by", "ties")
+    assert "left out, as a sample of candidates has no groups" in beside.stderr
+    assert beside.stdout.count("| realistic") == 2
+    names = invoke("bench", "table", run, "--format", "csv").stdout.splitlines()[0].split(",")
+    assert "sampled_candidates" in names
     out = tmp_path / "report"
     invoke("report", run, "--out", out)
     of = len(small.triplets("transductive", "test"))
     for title in (f"10 of {of} triplets", "100 candidates"):
         assert f"small, transductive test, {title}</h3>" in (out / "index.html").read_text()
-    assert "test-sample-10.json" in {p.name for p in (run / "results").iterdir()}
+    for file in ("test.json", "test-sample-10.json"):
+        (run / "results" / file).unlink()
+    assert "--candidates" in invoke("bench", "table", run, "--by", "ties", code=1).stderr

@@ -119,8 +119,17 @@ def test_a_checkpoint_resumes_with_another_number_of_processes(states: Path, cas
     assert_same(load_file(states / case / "resumed.safetensors"), alone)
 
 
-def test_the_command_leaves_what_one_process_leaves(small: Dataset, tmp_path: Path) -> None:
-    options = ["model.name=rotate", "train.epochs=4"]
+def test_a_dry_run_of_several_processes_ends(small: Dataset, tmp_path: Path) -> None:
+    command = ["train", str(small.path), "--model", "complex", "--out", str(tmp_path / "two")]
+    said = end(start("benchmarks", *command, "--dry-run"))
+    assert "time: not measured with several processes" in said[0]
+
+
+@pytest.mark.parametrize("drawn", [[], ["train.positives=degree", "train.in_batch=true"]])
+def test_the_command_leaves_what_one_process_leaves(
+    drawn: list[str], small: Dataset, tmp_path: Path
+) -> None:
+    options = ["model.name=rotate", "train.epochs=4", *drawn]
     config = quick_config(small, *options)
     run.train(config, tmp_path / "alone")
     settings = [x for option in [*QUICK, *options] for x in ("--set", option)]

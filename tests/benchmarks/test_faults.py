@@ -354,6 +354,45 @@ def test_tensorboard_that_is_not_installed_is_named(
     assert "pip install -c constraints.txt '.[tensorboard]'" in error
 
 
+def test_a_finished_run_survives_overwrite_with_wrong_weights(
+    whole: Path, small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    words = ["bench", "train", small.path, "--model", "transe", "--out", run, "--overwrite"]
+    assert "no.tsv" in refused(*words, *SETTINGS, "--set", "train.weights=no.tsv")
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    assert "tensorboard" in refused(*words, *SETTINGS, "--set", "train.tensorboard=true")
+    assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
+
+
+def test_resuming_finds_the_weights_from_anywhere_and_refuses_others(
+    small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ids, relations = small.entity_ids, small.relations["relation"]
+    head, relation, tail = (int(x) for x in small.triplets("transductive", "train")[0])
+    named = f"{ids[head]}\t{relations[relation]}\t{ids[tail]}"
+    Path("w.tsv").write_text(f"{named}\t2\n")
+    words = ["bench", "train", small.path, "--out", tmp_path / "run"]
+    invoke(*words, "--model", "transe", *SETTINGS, "--set", "train.weights=w.tsv")
+    monkeypatch.chdir("/")
+    invoke(*words, "--resume")
+    (tmp_path / "w.tsv").write_text(f"{named}\t3\n")
+    assert "weights_hash" in refused(*words, "--resume")
+
+
+def test_a_run_of_a_gpu_is_ranked_where_there_is_none(whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    config = (run / "config.yaml").read_text()
+    assert "device: cpu" in config
+    (run / "config.yaml").write_text(config.replace("device: cpu", "device: cuda:63"))
+    ranked = invoke("bench", "evaluate", run)
+    assert "trained on cuda:63, which is not here; ranked on" in ranked.stderr
+
+
 @pytest.mark.parametrize("setting", ["patience=-1", "plateau_factor=1.5", "checkpoint_minutes=0"])
 def test_settings_out_of_range_are_named(small: Dataset, setting: str) -> None:
     with pytest.raises(ConfigError, match=setting.partition("=")[0]):

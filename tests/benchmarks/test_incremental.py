@@ -206,13 +206,25 @@ def test_an_artefact_alone_gives_vectors_and_no_state(
     assert not engine.state()["entity_squares"].any()
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "state"),
+    [("adam", "entity_mean"), ("adagrad", "entity_squares"), ("row_adagrad", "entity_squares")],
+)
 def test_another_optimizer_starts_its_state_anew(
-    small: Dataset, before: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    optimizer: str,
+    state: str,
+    small: Dataset,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    config = quick_config(small, *SETTINGS, "train.optimizer=adam")
+    other = "adagrad" if optimizer == "row_adagrad" else "row_adagrad"
+    begun = quick_config(small, *SETTINGS, f"train.optimizer={other}", "train.epochs=1")
+    run.train(begun, tmp_path / "before")
+    config = quick_config(small, *SETTINGS, f"train.optimizer={optimizer}")
     engine = run.engine_for(config, small)
-    continue_from(find_source(before, config), engine, small, tmp_path)
-    assert "no entity_mean of this optimizer; it starts anew" in capsys.readouterr().err
+    continue_from(find_source(tmp_path / "before", config), engine, small, tmp_path)
+    assert f"no {state} of this optimizer; it starts anew" in capsys.readouterr().err
+    assert not engine.state()[state].any()
 
 
 def test_another_norm_is_another_model(small: Dataset, tmp_path: Path) -> None:

@@ -104,6 +104,9 @@ def test_sides_alternate() -> None:
         "heads",
     ]
     assert {b.side for b in sampler(triplets).epoch(0)} == {"both"}
+    # An epoch of an odd number of updates leaves the other side to begin the next.
+    odd = sampler(graph(36), sides="alternate")
+    assert [b.side for n in range(2) for b in odd.epoch(n)] == ["tails", "heads"] * 3
 
 
 def test_in_batch_negatives_are_the_other_ends_of_the_chunk() -> None:

@@ -22,6 +22,7 @@ from benchmarks.tuning.rounds import core_of_share, k_core, plan, subgraph
 from benchmarks.tuning.run import Trial, TuneConfig, tune
 from benchmarks.tuning.space import SPACES, load_space
 from tests.benchmarks.conftest import QUICK, quick_config
+from tests.datasets import make_dataset
 from wikidata5m.cli import main
 from wikidata5m.config import load_config
 from wikidata5m.dataset import Dataset
@@ -61,17 +62,26 @@ def test_the_core_of_a_share_is_the_largest_that_fits(triplets_N3: Any, share: f
     assert len(larger) > share * len(triplets_N3) or not len(triplets_N3)
 
 
-def test_a_subgraph_is_of_the_dataset_and_its_entities_are_numbered_anew(small: Dataset) -> None:
-    whole = subgraph(small, 1.0)
+def test_a_subgraph_is_of_the_dataset_and_its_entities_are_numbered_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_dataset(tmp_path / "data", countries=20)
+    whole = subgraph(data, 1.0)
     assert whole.k == 0
-    assert whole.num_entities == small.num_entities
-    part = subgraph(small, 0.7)
-    if part.k:
-        assert len(part.train_N3) <= 0.7 * len(whole.train_N3)
-        assert set(np.unique(part.train_N3[:, [0, 2]])) == set(range(part.num_entities))
-        assert part.valid_V3[:, [0, 2]].max() < part.num_entities
-        degree = np.bincount(part.train_N3[:, [0, 2]].ravel())
-        assert degree.min() >= part.k
+    assert whole.num_entities == data.num_entities
+    assert subgraph(data, 0.9).k == 0, "too few validation triplets lie in the core"
+    monkeypatch.setattr("benchmarks.tuning.rounds.VALID_MIN", 1)
+    part = subgraph(data, 0.9)
+    assert part.k > 0
+    assert 0 < len(part.train_N3) <= 0.9 * len(whole.train_N3)
+    assert len(part.valid_V3)
+    assert np.bincount(part.train_N3[:, [0, 2]].ravel()).min() >= part.k
+    ids_E = np.unique(core_of_share(whole.train_N3, 0.9)[1][:, [0, 2]])
+    assert part.num_entities == len(ids_E)
+    for found_N3, all_N3 in ((part.train_N3, whole.train_N3), (part.valid_V3, whole.valid_V3)):
+        within = np.isin(all_N3[:, [0, 2]], ids_E).all(axis=1)
+        back = np.stack([ids_E[found_N3[:, 0]], found_N3[:, 1], ids_E[found_N3[:, 2]]], axis=1)
+        assert {*map(tuple, back.tolist())} == {*map(tuple, all_N3[within].tolist())}
 
 
 def test_rounds_cost_more_and_more_and_the_last_costs_all() -> None:
@@ -122,6 +132,9 @@ def test_a_shipped_space_loads_and_suits_its_model(space: Path, tmp_path: Path) 
         ("search: {train.rate: {low: 1, high: 2}}", "unknown setting train.rate"),
         ("search: {train.batch: {choices: [100]}}", "no multiple of train.chunk"),
         ("search: {train.lr: {choices: [fast]}}", "train.lr = fast"),
+        ("search: {train.negatives: {low: 1.2, high: 1.8, integer: true}}", "whole numbers"),
+        ("search: {train.schedule: {choices: [linear, plateau]}}", "validates once"),
+        ("search: {train.patience: {choices: [0, 1]}}", "set train.patience=0"),
         ("search: {train.chunk: {same_as: train.batch}, seed: {choices: [1]}}", "not drawn"),
         ("find: {}", "unknown setting find"),
     ],
@@ -131,6 +144,15 @@ def test_a_wrong_space_is_refused(text: str, message: str, tmp_path: Path) -> No
     (tmp_path / "space.yaml").write_text(text)
     with pytest.raises(ConfigError, match=message):
         load_space("transe", tmp_path / "space.yaml", tmp_path / "base.yaml")
+
+
+@pytest.mark.parametrize(
+    "setting", ["engine: graphvite", "setting: temporal", "train: {weights: w.tsv}"]
+)
+def test_a_base_that_trials_would_not_follow_is_refused(setting: str, tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(f"{setting}\n")
+    with pytest.raises(ConfigError, match="not searched with; set"):
+        load_space("transe", None, tmp_path / "base.yaml")
 
 
 @pytest.fixture
@@ -245,6 +267,16 @@ def test_a_candidate_that_fails_is_last_and_a_search_of_failures_is_an_error(
     trials = tune(*told, tmp_path / "some")
     assert trials[0].settings["train.batch"] == 128
     assert {t.error for t in trials if t.settings["train.batch"] == 64} == {"the loss is nan"}
+
+    def late(config: RunConfig, *_: object) -> dict[str, float]:
+        if config.train.epochs == told[1].train.epochs:
+            raise Wikidata5MError("the loss is nan")
+        return score(config)
+
+    monkeypatch.setattr(run, "train_and_rank", late)
+    trials = tune(*told, tmp_path / "late")
+    assert (trials[0].round, trials[0].error) == (1, "")
+    assert (tmp_path / "late" / "config.yaml").is_file()
 
     def always(*_: object) -> dict[str, float]:
         raise Wikidata5MError("the loss is nan")
