@@ -117,10 +117,8 @@ def resume_run(run: Path, info: RunInfo, config: KeplerConfig) -> None:
     given = asdict(read_run(run, finished=False)) | asdict(before)
     asked = asdict(info) | asdict(config)
     changed = sorted({k for k in asked if asked[k] != given[k]} - {"dataset", "second", "corpus"})
-    if (
-        smaller_passes(before)
-        and before.batch * before.accumulate == config.batch * config.accumulate
-    ):
+    finished = (run / "model").is_dir()
+    if not finished and _same_updates(before, config):
         changed = [k for k in changed if k not in ("batch", "accumulate", "mlm_batch")]
     if changed:
         raise ConfigError(
@@ -129,6 +127,13 @@ def resume_run(run: Path, info: RunInfo, config: KeplerConfig) -> None:
         )
     save_config(run / CONFIG, config)
     write_json(run / RUN, asdict(info))
+
+
+def _same_updates(before: KeplerConfig, config: KeplerConfig) -> bool:
+    """Whether each update has the same triplets and the same losses, though in other passes."""
+    triplets = before.batch * before.accumulate == config.batch * config.accumulate
+    losses = bool(before.mlm_batch) == bool(config.mlm_batch)
+    return smaller_passes(before) and triplets and losses
 
 
 def smaller_passes(config: KeplerConfig) -> bool:
