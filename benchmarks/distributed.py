@@ -156,7 +156,7 @@ def _start(
         processes=processes,
     )
     _share_triplets(engine)
-    engine.sampler.count()
+    engine.sampler.derive()
     return engine
 
 

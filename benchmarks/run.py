@@ -120,7 +120,7 @@ def _on(dataset: Path, config: RunConfig) -> RunConfig:
     if config.train.tensorboard:
         summary_writer()
     if file := config.train.weights:
-        read_weights(Path(file), data, triplets_N3)
+        read_weights(Path(file), data, triplets_N3, tell=False)
         config = replace(
             config,
             weights_hash=sha256(Path(file)),

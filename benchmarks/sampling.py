@@ -80,9 +80,9 @@ class Sampler:
         self.chances_N: Tensor | None = None
         self.share_E: Tensor | None = None
         """How often each entity is an end of a drawn positive, as a share of all ends."""
-        self.count()
+        self.derive()
 
-    def count(self) -> None:
+    def derive(self) -> None:
         """Work out what follows from the triplets: again where they were filled in since."""
         if self.train.positives == "degree":
             self.chances_N = inverse_root_degrees(self.triplets_N3)

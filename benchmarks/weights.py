@@ -20,7 +20,9 @@ Weights = npt.NDArray[np.float32]
 TRIPLET: Final = ["head", "relation", "tail"]
 
 
-def read_weights(path: Path, dataset: Dataset, triplets_N3: Triplets) -> Weights:
+def read_weights(
+    path: Path, dataset: Dataset, triplets_N3: Triplets, *, tell: bool = True
+) -> Weights:
     """(N,) the weight of each triplet; 1 for those that the file does not name.
 
     The file is TSV without a header, `head, relation, tail, weight`, by string ids. Raises
@@ -43,7 +45,8 @@ def read_weights(path: Path, dataset: Dataset, triplets_N3: Triplets) -> Weights
     _refuse(path, frame, found["row"].is_null(), "a triplet that is not trained on")
     weight_N = np.ones(len(triplets_N3), dtype=np.float32)
     weight_N[found["row"].to_numpy()] = found["weight"].to_numpy()
-    log(f"weights: {len(found):,} of {len(triplets_N3):,} triplets named in {path}, the rest 1")
+    if tell:
+        log(f"weights: {len(found):,} of {len(triplets_N3):,} triplets named in {path}, the rest 1")
     if not weight_N.sum() > 0:
         raise InputError(path, "all weights are 0", fix="give some triplets a positive weight")
     return weight_N

@@ -96,7 +96,7 @@ def start(
     for dataset in datasets:
         entity_tokens(tokenizer, dataset, config)
     if info.corpus:
-        corpus_tokens(tokenizer, Path(info.corpus), config.tokens)
+        corpus_tokens(tokenizer, Path(info.corpus), info.corpus_hash, config.tokens)
     claim(keep=False)
     with atomic_path(run / "start") as temporary:
         temporary.mkdir()
@@ -205,7 +205,7 @@ def _masked(
     if not info.corpus:
         layout = graph.texts.layout
         return MaskedTexts(tokens=graph.texts.entities, rows=graph.entities, layout=layout)
-    tokens = corpus_tokens(tokenizer, Path(info.corpus), config.tokens)
+    tokens = corpus_tokens(tokenizer, Path(info.corpus), info.corpus_hash, config.tokens)
     return MaskedTexts(tokens=tokens, rows=np.arange(len(tokens)), layout=graph.texts.layout)
 
 

@@ -40,6 +40,7 @@ class RunInfo:
     corpus: str = ""
     """The folder of texts that the masked-language-model loss read; empty for descriptions."""
     corpus_hash: str = ""
+    """kepler_ke.tokens.corpus_hash of it."""
     second: str = ""
     """The second graph's folder (Eq. 7), if there is one."""
     second_hash: str = ""

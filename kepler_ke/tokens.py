@@ -322,10 +322,13 @@ def entity_text(label: str, description: str, config: KeplerConfig) -> str:
     return f"{label}: {description}"
 
 
-def corpus_tokens(tokenizer: PreTrainedTokenizerBase, path: Path, tokens: int) -> TokenFile:
+def corpus_tokens(
+    tokenizer: PreTrainedTokenizerBase, path: Path, digest: str, tokens: int
+) -> TokenFile:
     """A corpus for the masked-language-model loss, each text cut into pieces of `tokens` tokens.
 
-    `path` is a folder that `wikidata5m corpus` wrote, or one of *.txt files. Tokenised once.
+    `path` is a folder that `wikidata5m corpus` wrote, or one of *.txt files; `digest` is its
+    `corpus_hash`. Tokenised once.
     Raises DatasetError when it holds no text, InputError on a file that is not UTF-8.
     """
     size = tokens - 2
@@ -339,7 +342,7 @@ def corpus_tokens(tokenizer: PreTrainedTokenizerBase, path: Path, tokens: int) -
     def write(folder: Path) -> TokenFile:
         return write_tokens(folder, pieces(), len(tokenizer), {"source": str(path)})
 
-    found = _kept(_cache(fingerprint(tokenizer), corpus_hash(path), tokens), write)
+    found = _kept(_cache(fingerprint(tokenizer), digest, tokens), write)
     if not len(found):
         raise DatasetError(
             f"{path}: holds no text; name a folder that `wikidata5m corpus` wrote, or one of "

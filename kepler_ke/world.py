@@ -6,12 +6,12 @@ vectors; the loss over the whole batch is then computed by all alike. So every t
 among all processes, negatives are everyone's, and the sum of the encoders' gradients is that of one
 process with the whole batch.
 
-Shapes: M texts, S of one process, D width.
+Shapes: M texts, S of one process, D width, P parameters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -52,17 +52,16 @@ class World:
         return torch.cat(parts)
 
     def sum_gradients(
-        self, parameters: Iterable[nn.Parameter], replicated: Iterable[nn.Parameter]
+        self, parameters: Sequence[nn.Parameter], replicated: Iterable[nn.Parameter]
     ) -> None:
         """Add up the encoders' gradients; the replicated ones are the same but for rounding."""
         if self.size == 1:
             return
         alike = {id(x) for x in replicated}
-        all_of_them = list(parameters)
-        used_P = torch.tensor([x.grad is not None for x in all_of_them], device=device()).int()
+        used_P = torch.tensor([x.grad is not None for x in parameters], device=device()).int()
         with naming_the_others():
             dist.all_reduce(used_P)
-        for parameter, used in zip(all_of_them, used_P.tolist(), strict=True):
+        for parameter, used in zip(parameters, used_P.tolist(), strict=True):
             if not used:  # as with one process: no gradient, and so no decay either
                 continue
             if parameter.grad is None:

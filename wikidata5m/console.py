@@ -86,7 +86,8 @@ def complete_from(
 
 def log(message: str) -> None:
     """Say something on stderr."""
-    click.echo(message, err=True)
+    if not _MUTED.get():
+        click.echo(message, err=True)
 
 
 def command_line(*words: str | Path) -> str:
@@ -156,7 +157,7 @@ def progress(what: str, total: int | None, unit: str, *, before: int = 0) -> Ite
 
 @contextmanager
 def muted() -> Iterator[None]:
-    """Within, no progress of this thread is shown: of processes that do alike one tells."""
+    """Within, this thread says nothing on stderr: of processes that do alike one tells."""
     before = _MUTED.set(True)
     try:
         yield

@@ -116,33 +116,36 @@ def _die(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_resume_with_another_corpus_is_refused(
-    dataset: Dataset, encoder: Path, corpus: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def read_corpus(dataset: Dataset, encoder: Path, corpus: Path, tmp_path: Path) -> Path:
+    """A run that has read `corpus`."""
     run = tmp_path / "run"
     told = ["--corpus", corpus, "--set", "mlm_text=corpus", "--set", "epochs=0.1"]
     made = _call("train", dataset.path, "--encoder", encoder, "--out", run, *FAST, *told)
     assert made.exit_code == 0, made.output
+    return run
+
+
+def test_resume_with_another_corpus_is_refused(
+    dataset: Dataset, corpus: Path, read_corpus: Path
+) -> None:
     (corpus / "a.txt").write_text("Other words. " * 20)
-    refused = _call("train", dataset.path, "--out", run, "--resume")
+    refused = _call("train", dataset.path, "--out", read_corpus, "--resume")
     assert refused.exit_code == 1
     assert "started with other values of corpus_hash" in refused.stderr
 
 
 def test_resume_finds_a_corpus_that_has_moved(
-    dataset: Dataset, encoder: Path, corpus: Path, tmp_path: Path
+    dataset: Dataset, corpus: Path, read_corpus: Path, tmp_path: Path
 ) -> None:
-    run = tmp_path / "run"
-    told = ["--corpus", corpus, "--set", "mlm_text=corpus", "--set", "epochs=0.1"]
-    made = _call("train", dataset.path, "--encoder", encoder, "--out", run, *FAST, *told)
-    assert made.exit_code == 0, made.output
     moved = corpus.rename(tmp_path / "moved")
-    refused = _call("train", dataset.path, "--out", run, "--resume")
+    resume = ["train", dataset.path, "--out", read_corpus, "--resume"]
+    refused = _call(*resume)
     assert refused.exit_code == 1
     assert "check --corpus" in refused.stderr
-    again = _call("train", dataset.path, "--out", run, "--resume", "--corpus", moved)
+    again = _call(*resume, "--corpus", moved)
     assert again.exit_code == 0, again.output
-    assert read_run(run).corpus == str(moved)
+    assert read_run(read_corpus).corpus == str(moved)
 
 
 @pytest.mark.parametrize(

@@ -143,14 +143,14 @@ def test_a_corpus_is_cut_into_pieces_that_lose_nothing(
     texts = ["one two three four five six seven", "", "eight"]
     for number, text in enumerate(texts):
         (tmp_path / "texts" / f"{number}.txt").write_text(text, encoding="utf-8")
-    tokens = corpus_tokens(tokenizer, tmp_path / "texts", 8)
+    tokens = corpus_tokens(tokenizer, tmp_path / "texts", "texts", 8)
     pieces = [tokens[row].tolist() for row in range(len(tokens))]
     assert all(len(piece) <= 6 for piece in pieces)
     told = tokenizer(texts, add_special_tokens=False)["input_ids"]
     assert [*chain(*pieces)] == [*chain(*told)]
     (tmp_path / "none").mkdir()
     with pytest.raises(DatasetError, match="holds no text"):
-        corpus_tokens(tokenizer, tmp_path / "none", 8)
+        corpus_tokens(tokenizer, tmp_path / "none", "none", 8)
 
 
 def test_buckets_cover_every_text_once_and_pad_to_their_own_longest(

@@ -12,7 +12,7 @@ import pytest
 
 from tests.datasets import make_dataset
 from wikidata5m import load, schema
-from wikidata5m.console import by_stages, progress, table, watched
+from wikidata5m.console import by_stages, log, muted, progress, table, watched
 from wikidata5m.errors import DatasetError, InputError, OutputExistsError
 from wikidata5m.files import atomic_path, claim_output, read_json, write_json
 
@@ -181,3 +181,18 @@ def test_who_watches_is_told_of_work_in_this_thread_alone_and_may_end_it(
     assert told == ["encode: 6 of 8 texts, 2/s, ETA 0:01"]
     with watched(refuse), pytest.raises(InterruptedError):
         work()
+
+
+def test_of_processes_that_do_alike_the_muted_ones_say_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def work() -> None:
+        log("begun")
+        with progress("work", 2, "steps") as told:
+            told(2)
+
+    with muted():
+        work()
+    assert not capsys.readouterr().err
+    work()
+    assert capsys.readouterr().err.splitlines() == ["begun", "work: 2 steps"]
