@@ -184,8 +184,10 @@ def test_who_watches_is_told_of_work_in_this_thread_alone_and_may_end_it(
 
 
 def test_of_processes_that_do_alike_the_muted_ones_say_nothing(
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.delenv("WIKIDATA5M_PROGRESS")
+
     def work() -> None:
         log("begun")
         with progress("work", 2, "steps") as told:
