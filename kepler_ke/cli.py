@@ -396,28 +396,6 @@ def convert(checkpoint: Path, tokenizer: str, out: Path, overwrite: bool, as_jso
     )
 
 
-@kepler.command(short_help="List the token files that runs share.")
-@click.option("--clear", is_flag=True, help="Delete them; a run that needs some makes them again.")
-@json_option
-def tokens(*, clear: bool, as_json: bool) -> None:
-    """List the token files that runs share, in the folder WIKIDATA5M_HOME or the user's cache.
-
-    \b
-    Example:
-      wikidata5m kepler tokens
-      wikidata5m kepler tokens --clear
-    """
-    from kepler_ke.kept import clear_tokens, kept_tokens
-
-    found = kept_tokens()
-    if clear:
-        clear_tokens()
-    header = ["source", "texts", "bytes", "made"]
-    text = table(header, [[each[name] for name in header] for each in found])
-    record = {"tokens": found, "cleared": clear}
-    emit(record, as_json=as_json, text=f"deleted:\n{text}" if clear else text)
-
-
 def _dataset(run: Path, dataset: Path | None) -> Dataset:
     from kepler_ke.runs import read_run
     from wikidata5m.dataset import Dataset

@@ -13,8 +13,7 @@ a relation's (Eq. 5). Shapes: N texts, M or B keys of a batch, T tokens, E entit
 from __future__ import annotations
 
 import hashlib
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -33,8 +32,8 @@ from wikidata5m.console import log, progress
 from wikidata5m.corpus import Corpus, is_corpus
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, DatasetError, InputError
-from wikidata5m.files import atomic_path, cache_home, read_json, sha256, write_json
-from wikidata5m.locks import take
+from wikidata5m.files import read_json, sha256, write_json
+from wikidata5m.kept import damaged, kept_folder
 
 Indices = npt.NDArray[np.int64]
 
@@ -80,30 +79,23 @@ class OneText:
 class TokenFile:
     """The token ids of N texts, read from disk as they are asked for.
 
-    Raises InputError on a folder that is damaged.
+    Raises KeptError on a folder that is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.meta: dict[str, Any] = read_json(folder / META)
-        path = folder / "start.npy"
         try:
-            self.start: Indices = np.load(path, mmap_mode="r")
+            self.meta: dict[str, Any] = read_json(folder / META)
+            self.start: Indices = np.load(folder / "start.npy", mmap_mode="r")
             kind: np.dtype[Any] = np.dtype(str(self.meta["dtype"]))
             total = int(self.start[-1])
-            path = folder / "ids.bin"
             # An empty file cannot be mapped.
             self.ids: npt.NDArray[Any] = (
-                np.memmap(path, dtype=kind, mode="r", shape=(total,))
+                np.memmap(folder / "ids.bin", dtype=kind, mode="r", shape=(total,))
                 if total
                 else np.zeros(0, dtype=kind)
             )
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(
-                path,
-                f"damaged ({error})",
-                fix="delete it with the others by `wikidata5m kepler tokens --clear`; the next "
-                "run tokenises again",
-            ) from None
+        except (InputError, KeyError, OSError, ValueError, EOFError) as error:
+            raise damaged(folder, error) from None
 
     def __len__(self) -> int:
         return len(self.start) - 1
@@ -118,32 +110,16 @@ class TokenFile:
 
 def write_tokens(
     folder: Path, texts: Iterable[Sequence[int]], vocabulary: int, meta: Mapping[str, object]
-) -> TokenFile:
-    """Write the token ids of `texts`, whole or not at all; `meta` is read when all are written."""
+) -> None:
+    """Write the token ids of `texts` into `folder`; `meta` is read when all are written."""
     kind: np.dtype[Any] = np.dtype("uint16" if vocabulary <= _SMALL else "uint32")
     starts = [0]
-    with atomic_path(folder) as temporary:
-        temporary.mkdir()
-        with (temporary / "ids.bin").open("wb") as stream:
-            for ids in texts:
-                stream.write(np.asarray(ids, dtype=kind).tobytes())
-                starts.append(starts[-1] + len(ids))
-        np.save(temporary / "start.npy", np.array(starts, dtype=np.int64))
-        write_json(temporary / META, {"dtype": kind.name, **meta})
-        if folder.is_dir():
-            shutil.rmtree(folder)
-    return TokenFile(folder)
-
-
-def _kept(folder: Path, make: Callable[[Path], TokenFile]) -> TokenFile:
-    """What `make` writes into `folder`, which whoever comes second waits for and reads."""
-    if not (folder / META).is_file():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with folder.with_suffix(".lock").open("ab") as held:
-            take(held, "tokenize")
-            if not (folder / META).is_file():
-                return make(folder)
-    return TokenFile(folder)
+    with (folder / "ids.bin").open("wb") as stream:
+        for ids in texts:
+            stream.write(np.asarray(ids, dtype=kind).tobytes())
+            starts.append(starts[-1] + len(ids))
+    np.save(folder / "start.npy", np.array(starts, dtype=np.int64))
+    write_json(folder / META, {"dtype": kind.name, **meta})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,7 +266,8 @@ def entity_tokens(
 ) -> tuple[TokenFile, int]:
     """The entities' tokens, and how many have no description. Raises DatasetError: graph_texts."""
     said = (fingerprint(tokenizer), dataset.manifest.dataset_hash, config.text, config.tokens)
-    found = _kept(_cache(*said), partial(_write_entities, tokenizer, dataset, config))
+    write = partial(_write_entities, tokenizer, dataset, config)
+    found = TokenFile(kept_folder("tokens", _key(*said), dataset.path, write))
     labels_only = int(found.meta["labels_only"])
     if labels_only and config.missing_text == "refuse":
         raise DatasetError(
@@ -339,10 +316,11 @@ def corpus_tokens(
             for ids in _ids(tokenizer, step):
                 yield from (ids[start : start + size] for start in range(0, len(ids), size))
 
-    def write(folder: Path) -> TokenFile:
-        return write_tokens(folder, pieces(), len(tokenizer), {"source": str(path)})
+    def write(folder: Path) -> None:
+        write_tokens(folder, pieces(), len(tokenizer), {})
 
-    found = _kept(_cache(fingerprint(tokenizer), digest, tokens), write)
+    key = _key(fingerprint(tokenizer), digest, tokens)
+    found = TokenFile(kept_folder("tokens", key, path, write))
     if not len(found):
         raise DatasetError(
             f"{path}: holds no text; name a folder that `wikidata5m corpus` wrote, or one of "
@@ -389,9 +367,9 @@ def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
 
 def _write_entities(
     tokenizer: PreTrainedTokenizerBase, dataset: Dataset, config: KeplerConfig, folder: Path
-) -> TokenFile:
+) -> None:
     texts, labels = dataset.texts, dataset.entity_labels
-    meta: dict[str, Any] = {"source": str(dataset.path.resolve()), "labels_only": 0}
+    meta: dict[str, Any] = {"labels_only": 0}
 
     def tokens() -> Iterator[list[int]]:
         with progress("tokenize", len(texts), "texts") as update:
@@ -403,7 +381,7 @@ def _write_entities(
                 yield from (ids[: config.tokens] for ids in _ids(tokenizer, step))
                 update(rows.stop)
 
-    return write_tokens(folder, tokens(), len(tokenizer), meta)
+    write_tokens(folder, tokens(), len(tokenizer), meta)
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
@@ -413,11 +391,6 @@ def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]
     return ids
 
 
-def token_home() -> Path:
-    """Where tokens are kept for all runs."""
-    return cache_home() / "tokens"
-
-
-def _cache(*said: object) -> Path:
-    """What these tokens depend on is in the folder's name."""
-    return token_home() / hashlib.sha256(repr(said).encode()).hexdigest()[:24]
+def _key(*said: object) -> str:
+    """Of all that these tokens depend on."""
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:24]

@@ -41,6 +41,7 @@ ORDER = (
     "kepler",
     "report",
     "explore",
+    "cache",
 )
 
 

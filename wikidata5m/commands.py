@@ -1,10 +1,11 @@
-"""`wikidata5m demo`, `stats`, `leakage`, `diff`, `show`, `verify`.
+"""`wikidata5m demo`, `stats`, `leakage`, `diff`, `show`, `verify`, `cache`.
 
 Imports click and console; the rest when run.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import click
 from wikidata5m.console import command_line, emit, json_option, log, table
 
 if TYPE_CHECKING:
+    from wikidata5m.cache import Kind
     from wikidata5m.schema import Part, Setting
 
 DATASET = click.argument("folder", metavar="DATASET", type=click.Path(path_type=Path))
@@ -185,6 +187,38 @@ def verify(folder: Path, as_json: bool) -> None:
     if breaches:
         many = "1 breach" if len(breaches) == 1 else f"{len(breaches):,} breaches"
         raise DatasetError(f"{folder}: {many}; make it again from its sources")
+
+
+@click.command(short_help="List what the cache folder holds, or delete some.")
+@click.option(
+    "--clear",
+    "kinds",
+    multiple=True,
+    type=click.Choice(["archives", "releases", "tokens", "names", "explore"]),
+    help="Delete all of this kind; may be repeated.",
+)
+@json_option
+def cache(kinds: tuple[Kind, ...], as_json: bool) -> None:
+    """List what the cache folder holds, WIKIDATA5M_HOME or the user's own, or delete some.
+
+    archives are released files as downloaded, releases the datasets read from them; tokens (of
+    KEPLER), names and explore (two indexes) are made from a dataset once, and again when wanted.
+
+    \b
+    Example:
+      wikidata5m cache
+      wikidata5m cache --clear tokens --clear names
+    """
+    from wikidata5m.cache import clear, held, render
+    from wikidata5m.files import cache_home
+
+    found = clear(kinds) if kinds else held()
+    result = {
+        "cache": str(cache_home()),
+        "cleared": list(kinds),
+        "folders": [asdict(each) for each in found],
+    }
+    emit(result, as_json=as_json, text=f"{'deleted:' if kinds else cache_home()}\n{render(found)}")
 
 
 @click.command(short_help="Run the whole job on a synthetic world, offline.")

@@ -324,7 +324,7 @@ class Dataset:
     def _names(self) -> NameIndex:
         made_of = [self.manifest.files[name].sha256 for name in (schema.ENTITIES, schema.TRIPLETS)]
         key = "-".join(each[:16] for each in made_of)
-        return kept_names(key, self.num_entities, self._build_names)
+        return kept_names(key, self.path, self.num_entities, self._build_names)
 
     def _build_names(self) -> NameIndex:
         # Of its own, so that the labels and triplets that are read go when the index is made.

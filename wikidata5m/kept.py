@@ -1,4 +1,6 @@
-"""Folders that can be made again, kept in the user's cache folder. Imports errors, files, locks.
+"""Folders that can be made again, kept in the user's cache folder as KIND-KEY.
+
+Imports errors, files, locks.
 
 Whoever fills one writes through `save_arrays`, or within `writing`: so a full disk is told apart
 from a dataset that cannot be read.
@@ -10,35 +12,51 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from wikidata5m.errors import Wikidata5MError
-from wikidata5m.files import cache_home
+from wikidata5m.files import cache_home, write_json
 from wikidata5m.locks import take
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+Kind = Literal["names", "explore", "tokens"]
+
+SOURCE: Final = "source.json"
+"""In every kept folder: the dataset or corpus that it was made from."""
 
 
 class KeptError(Wikidata5MError):
     """A kept folder cannot be written, or what it holds cannot be read."""
 
 
-def kept_folder(name: str, fill: Callable[[Path], None]) -> Path:
-    """The folder kept under `name`; where there is none, `fill` is given an empty one.
+def kept_folder(kind: Kind, key: str, source: Path, fill: Callable[[Path], None]) -> Path:
+    """The folder of this kind kept under `key`; where there is none, `fill` is given an empty one.
 
     It appears whole or not at all: after a kill it is made anew, and what the killed process left
     is deleted. Of several processes one fills it and the others wait. Raises KeptError when the
     cache folder cannot be written, and whatever `fill` raises.
     """
-    folder = cache_home() / name
+    folder = cache_home() / f"{kind}-{key}"
     if not folder.is_dir():
         with _lock(folder):
             if not folder.is_dir():
-                _make(folder, fill)
+                _make(folder, source, fill)
     return folder
+
+
+def delete_kept(folder: Path) -> None:
+    """Delete it, or what a killed process left of it, once nobody is filling it.
+
+    Whoever reads it meanwhile reads on: what is mapped stays until it is let go. Raises KeptError.
+    """
+    folder = folder.with_name(folder.name.removeprefix(".").removesuffix(".tmp"))
+    with _lock(folder), writing(folder):
+        for each in (folder, _unfinished(folder)):
+            if each.is_dir():
+                shutil.rmtree(each)
 
 
 @contextmanager
@@ -64,9 +82,13 @@ def _lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def _make(folder: Path, fill: Callable[[Path], None]) -> None:
+def _unfinished(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.tmp")
+
+
+def _make(folder: Path, source: Path, fill: Callable[[Path], None]) -> None:
     """Only whoever holds the lock may: the temporary folder is the same for all."""
-    temporary = folder.with_name(f".{folder.name}.tmp")
+    temporary = _unfinished(folder)
     try:
         with writing(folder):
             if temporary.exists():
@@ -74,6 +96,7 @@ def _make(folder: Path, fill: Callable[[Path], None]) -> None:
             temporary.mkdir()
         fill(temporary)
         with writing(folder):
+            write_json(temporary / SOURCE, {"source": str(source.resolve())})
             temporary.replace(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -284,8 +284,8 @@ def _occurrences(names: list[pl.Series]) -> tuple[Strings, Longs, Ints]:
     return Strings.of(words), posting_W, (key_P & 0xFFFF_FFFF).astype(np.int32)
 
 
-def kept_names(key: str, entities: int, build: Callable[[], NameIndex]) -> NameIndex:
-    """The index kept under `key`, or else a new one; of few entities it is not kept.
+def kept_names(key: str, source: Path, entities: int, build: Callable[[], NameIndex]) -> NameIndex:
+    """The index of `source` kept under `key`, or else a new one; of few entities it is not kept.
 
     Where the cache folder cannot be written or read, the index is made in memory.
     """
@@ -298,7 +298,7 @@ def kept_names(key: str, entities: int, build: Callable[[], NameIndex]) -> NameI
         made[0].save(folder)
 
     try:
-        return NameIndex.open(kept_folder(f"names-{FORMAT}-{key}", write))
+        return NameIndex.open(kept_folder("names", f"{FORMAT}-{key}", source, write))
     except KeptError as error:
         log(f"the index of names is not kept: {error}")
         return made[0] if made else build()

@@ -1,4 +1,4 @@
-"""The token files that runs share: listed, cleared, and made again."""
+"""The token files that runs share: listed with the cache, cleared, and made again."""
 
 from __future__ import annotations
 
@@ -8,35 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ujson
-from click.testing import CliRunner
 from transformers import PreTrainedTokenizerBase
 
 from kepler_ke.encoder import load_encoder
-from kepler_ke.tokens import TokenFile, entity_tokens, graph_texts, token_home, write_tokens
+from kepler_ke.tokens import entity_tokens, graph_texts, write_tokens
 from tests.kepler_ke.conftest import SHORT
-from wikidata5m.cli import main
+from wikidata5m import cache
+from wikidata5m.cache import Held
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import InputError
+from wikidata5m.files import cache_home
+from wikidata5m.kept import KeptError
 
 
-def tokens(*words: str) -> str:
-    result = CliRunner().invoke(main, ["kepler", "tokens", *words])
-    assert result.exit_code == 0, result.output
-    return result.stdout
+def clear() -> list[Held]:
+    return cache.clear(["tokens"])
 
 
 def test_token_files_are_listed_and_cleared(dataset: Dataset, encoder: Path) -> None:
-    assert len(tokens("--clear").splitlines()) == 3
+    clear()
     _, tokenizer = load_encoder(str(encoder))
     before = graph_texts(tokenizer, dataset, SHORT).entities
-    (found,) = ujson.loads(tokens("--json"))["tokens"]
-    assert found["source"] == str(dataset.path.resolve())
-    assert found["texts"] == dataset.num_entities
-    assert found["bytes"] == sum(path.stat().st_size for path in Path(found["folder"]).iterdir())
-    assert str(dataset.path) in tokens()
-    assert tokens("--clear").startswith("deleted:")
-    assert not token_home().exists()
+    (found,) = [each for each in cache.held() if each.kind == "tokens"]
+    assert found.source == str(dataset.path.resolve())
+    assert clear() == [found]
+    assert not Path(found.folder).exists()
     after = graph_texts(tokenizer, dataset, SHORT).entities
     assert all((before[row] == after[row]).all() for row in range(dataset.num_entities))
 
@@ -44,12 +39,12 @@ def test_token_files_are_listed_and_cleared(dataset: Dataset, encoder: Path) -> 
 def test_who_comes_second_reads_what_the_first_has_written(
     dataset: Dataset, encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens("--clear")
+    clear()
     written: list[Path] = []
 
-    def write(folder: Path, *given: Any) -> TokenFile:
+    def write(folder: Path, *given: Any) -> None:
         written.append(folder)
-        return write_tokens(folder, *given)
+        write_tokens(folder, *given)
 
     tokenizers = [load_encoder(str(encoder))[1] for _ in range(4)]
 
@@ -63,15 +58,16 @@ def test_who_comes_second_reads_what_the_first_has_written(
     assert len(written) == 1
 
 
-@pytest.mark.parametrize("name", ["ids.bin", "start.npy"])
+@pytest.mark.parametrize("name", ["ids.bin", "start.npy", "meta.json"])
 def test_a_token_file_that_was_cut_short_is_told_with_the_fix(
     dataset: Dataset, encoder: Path, name: str
 ) -> None:
+    clear()
     _, tokenizer = load_encoder(str(encoder))
     graph_texts(tokenizer, dataset, SHORT)
-    (path,) = token_home().glob(f"*/{name}")
+    (path,) = cache_home().glob(f"tokens-*/{name}")
     os.truncate(path, path.stat().st_size // 2)
-    with pytest.raises(InputError, match=rf"{name}: damaged .*`wikidata5m kepler tokens --clear`"):
+    with pytest.raises(KeptError, match=r"tokens-\w+: damaged .*delete it, and it is made again"):
         graph_texts(tokenizer, dataset, SHORT)
-    assert "(damaged)" in tokens("--clear")
+    assert [each.folder for each in clear()] == [str(path.parent)]
     assert len(graph_texts(tokenizer, dataset, SHORT).entities) == dataset.num_entities

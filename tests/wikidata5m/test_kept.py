@@ -18,7 +18,7 @@ from tests.datasets import make_dataset
 from wikidata5m import search
 from wikidata5m.errors import DatasetError
 from wikidata5m.files import cache_home
-from wikidata5m.kept import KeptError, kept_folder, save_arrays, writing
+from wikidata5m.kept import SOURCE, KeptError, kept_folder, save_arrays, writing
 from wikidata5m.search import kept_names
 
 
@@ -29,7 +29,7 @@ def _slow(log: str) -> str:
         time.sleep(0.5)
         (folder / "whole").touch()
 
-    return str(kept_folder("numbers", write))
+    return str(kept_folder("names", "numbers", Path("data"), write))
 
 
 def test_of_several_processes_one_writes(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_of_several_processes_one_writes(tmp_path: Path) -> None:
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
         (folder,) = set(pool.map(_slow, [str(log)] * 3))
     assert log.read_text() == "begun\n"
-    assert [each.name for each in Path(folder).iterdir()] == ["whole"]
+    assert sorted(each.name for each in Path(folder).iterdir()) == [SOURCE, "whole"]
 
 
 FILLING = """
@@ -50,7 +50,7 @@ def fill(folder):
     print("begun", flush=True)
     time.sleep(600)
 
-kept_folder("numbers", fill)
+kept_folder("names", "numbers", Path("data"), fill)
 """
 
 
@@ -59,11 +59,11 @@ def test_what_a_killed_process_held_and_left_is_in_nobodys_way() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"begun\n"
         process.send_signal(signal.SIGKILL)
-    left = list(cache_home().glob(".numbers*.tmp"))
+    left = list(cache_home().glob(".names-numbers*.tmp"))
     assert [each.name for each in left[0].iterdir()] == ["half"]
-    folder = kept_folder("numbers", lambda new: (new / "whole").touch())
-    assert [each.name for each in folder.iterdir()] == ["whole"]
-    assert not list(cache_home().glob(".numbers*.tmp"))
+    folder = kept_folder("names", "numbers", Path("data"), lambda new: (new / "whole").touch())
+    assert sorted(each.name for each in folder.iterdir()) == [SOURCE, "whole"]
+    assert not list(cache_home().glob(".names-numbers*.tmp"))
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,10 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, error: OSError) ->
 
     monkeypatch.setattr(np, "save", full)
     with pytest.raises(KeptError, match=r"(No space left|5 of 9 written).*WIKIDATA5M_HOME"):
-        kept_folder("numbers", lambda folder: save_arrays(folder, {"a": np.zeros(3)}))
-    assert not list(cache_home().glob(".numbers*.tmp"))
+        kept_folder(
+            "names", "numbers", Path("data"), lambda new: save_arrays(new, {"a": np.zeros(3)})
+        )
+    assert not list(cache_home().glob(".names-numbers*.tmp"))
 
 
 def test_what_cannot_be_read_is_not_blamed_on_the_cache() -> None:
@@ -84,11 +86,11 @@ def test_what_cannot_be_read_is_not_blamed_on_the_cache() -> None:
         raise OSError(errno.EIO, "Input/output error", "entities.parquet")
 
     with pytest.raises(OSError, match=r"entities\.parquet") as raised:
-        kept_folder("numbers", fill)
+        kept_folder("names", "numbers", Path("data"), fill)
     assert not isinstance(raised.value, KeptError)
     with pytest.raises(DatasetError), writing(Path("cache")):
         raise DatasetError("entities.parquet")
-    assert not list(cache_home().glob(".numbers*.tmp"))
+    assert not list(cache_home().glob(".names-numbers*.tmp"))
 
 
 def test_names_are_found_without_a_cache_and_a_dataset_that_is_damaged_is_told_once(
@@ -106,5 +108,5 @@ def test_names_are_found_without_a_cache_and_a_dataset_that_is_damaged_is_told_o
         raise DatasetError("damaged")
 
     with pytest.raises(DatasetError):
-        kept_names("a", 2, build)
+        kept_names("a", dataset.path, 2, build)
     assert "is not kept" not in capsys.readouterr().err

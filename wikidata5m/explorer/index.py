@@ -131,9 +131,9 @@ def open_index(dataset: Dataset) -> Index:
     Where the cache folder cannot be written it goes when the program ends. Raises KeptError when
     it is damaged, or has no room in the system's temporary folder either.
     """
-    name = f"explore-{FORMAT}-{dataset.manifest.dataset_hash}"
+    key = f"{FORMAT}-{dataset.manifest.dataset_hash}"
     try:
-        folder = kept_folder(name, partial(_write, dataset))
+        folder = kept_folder("explore", key, dataset.path, partial(_write, dataset))
     except KeptError as error:
         log(f"the index of facts is not kept: {error}")
     else:
