@@ -133,7 +133,7 @@ def read_ids(folder: Path) -> Ids:
     for name in (_ENTITY.name, _RELATION.name):
         path = folder / f"{name}.parquet"
         try:
-            columns.append(pl.read_parquet(path)[name])
+            columns.append(pl.read_parquet(path, glob=False)[name])
         except (OSError, pl.exceptions.PolarsError) as error:
             problem = f"no ids of the rows ({str(error).splitlines()[0]})"
             raise InputError(path, problem, fix="train again, which writes them") from None

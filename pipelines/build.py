@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
@@ -34,13 +33,14 @@ from pipelines.work import (
     check_kind,
     check_same,
     cut,
+    finished,
+    make_room,
     plan,
+    working,
 )
-from wikidata5m import schema
 from wikidata5m.console import log, progress
 from wikidata5m.errors import InputError
-from wikidata5m.files import claim_output
-from wikidata5m.manifest import Manifest, load_manifest
+from wikidata5m.manifest import Manifest
 from wikidata5m.published import GENERATOR, INVENTED
 from wikidata5m.schema import Ranks
 from wikidata5m.writer import Provenance, Tables, write_dataset
@@ -139,43 +139,41 @@ def build(
     unwanted = source.exclude_triplets
     excluded_X3 = NOTHING_EXCLUDED if unwanted is None else read_exclusions(unwanted)
     work = out / WORK
-    if resume and (out / schema.MANIFEST).is_file():
-        manifest = load_manifest(out)
+    if resume and (manifest := finished(out, work)):
         check_same(_identity_of(manifest), _identity(source, config), out)
         log(f"{out}: complete already")
-        shutil.rmtree(work, ignore_errors=True)
         return manifest
-    claim_output(out, resume=resume, overwrite=overwrite, marker=WORK, inputs=source.local_files)
-    asked = _identity(source, config)
-    task_bytes = plan(work, asked, source.wikipedia_index, _share(source))
-    with _workers(source, work) as executor:
-        hashed = [
-            executor.submit(describe, role, absolute(each), hashed=_is_hashed(role, config))
-            for role, each in source.sources
-        ]
-        tasks = _tasks(source, work, config, task_bytes)
-        _extract(tasks, executor)
-        sources = tuple(
-            future.result() | {"path": shown(each)}
-            for future, (_, each) in zip(hashed, source.sources, strict=True)
+    inputs = source.local_files
+    with working(out, work, resume=resume, overwrite=overwrite, inputs=inputs):
+        asked = _identity(source, config)
+        task_bytes = plan(work, asked, source.wikipedia_index, _share(source))
+        with _workers(source, work) as executor:
+            hashed = [
+                executor.submit(describe, role, absolute(each), hashed=_is_hashed(role, config))
+                for role, each in source.sources
+            ]
+            tasks = _tasks(source, work, config, task_bytes)
+            _extract(tasks, executor)
+            sources = tuple(
+                future.result() | {"path": shown(each)}
+                for future, (_, each) in zip(hashed, source.sources, strict=True)
+            )
+        unread = _unread(tasks, source)
+        log("align: items with pages")
+        aligned = align(work, config.min_words, excluded_X3)
+        invented = (INVENTED,) if _GENERATED in head(source.wikipedia) else ()
+        trial = _trial_note(config)
+        made = _split(aligned.tables, config)
+        provenance = Provenance(
+            name=out.resolve().name,
+            sources=sources,
+            config=_resolved(config),
+            counts=aligned.counts,
+            drops=aligned.drops | made.drops,
+            notes=(*unread, *aligned.notes, *trial, *made.notes, *invented),
         )
-    unread = _unread(tasks, source)
-    log("align: items with pages")
-    aligned = align(work, config.min_words, excluded_X3)
-    invented = (INVENTED,) if _GENERATED in head(source.wikipedia) else ()
-    trial = _trial_note(config)
-    made = _split(aligned.tables, config)
-    provenance = Provenance(
-        name=out.resolve().name,
-        sources=sources,
-        config=_resolved(config),
-        counts=aligned.counts,
-        drops=aligned.drops | made.drops,
-        notes=(*unread, *aligned.notes, *trial, *made.notes, *invented),
-    )
-    manifest = write_dataset(out, aligned.tables, made.splits, provenance, made.classification)
-    shutil.rmtree(work)
-    return manifest
+        make_room(out, work, overwrite=overwrite)
+        return write_dataset(out, aligned.tables, made.splits, provenance, made.classification)
 
 
 def _check_dumps(source: BuildInput, config: BuildConfig) -> None:

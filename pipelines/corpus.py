@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -33,13 +32,16 @@ from pipelines.work import (
     check_kind,
     check_same,
     cut,
+    finished,
+    make_room,
     plan,
+    working,
 )
 from wikidata5m import schema
 from wikidata5m.console import log, progress
 from wikidata5m.errors import ConfigError, DatasetError
-from wikidata5m.files import atomic_path, claim_output, sha256
-from wikidata5m.manifest import Manifest, hash_files, load_manifest, now, software
+from wikidata5m.files import atomic_path, sha256
+from wikidata5m.manifest import Manifest, hash_files, now, software
 from wikidata5m.schema import CorpusSource
 
 WORK: Final = ".corpus"
@@ -102,27 +104,24 @@ def make_corpus(
         check_kind(source.wikipedia, WIKIPEDIA)
     asked = {"config": asdict(config), "sources": _identity(source, files)}
     work = out / WORK
-    if resume and (out / schema.MANIFEST).is_file():
-        manifest = load_manifest(out)
+    if resume and (manifest := finished(out, work)):
         begun = {"config": manifest.config, "sources": _identity_of(manifest)}
         check_same(begun, asked | {"sources": [one[:3] for one in asked["sources"]]}, out)
         log(f"{out}: complete already")
-        shutil.rmtree(work, ignore_errors=True)
         return manifest
     named = (source.wikipedia, source.wikipedia_index, source.texts)
     local = [each for each in named if isinstance(each, Path)]
-    claim_output(out, resume=resume, overwrite=overwrite, marker=WORK, inputs=local)
-    task_bytes = plan(work, asked, source.wikipedia_index, _share(source, files))
-    tasks = _tasks(source, files, work.absolute(), config, task_bytes)
-    total = sum(task.source.stop - task.source.start for task in tasks)
-    with worker_pool(source.workers) as executor:
-        described = executor.submit(_describe, source, files, hashed=config.limit is None)
-        with progress("read", total, "bytes") as update:
-            perform_all(tasks, executor, update)
-        sources = described.result()
-    manifest = _gather([task.out for task in tasks], out, config, sources)
-    manifest.save(out)
-    shutil.rmtree(work)
+    with working(out, work, resume=resume, overwrite=overwrite, inputs=local):
+        task_bytes = plan(work, asked, source.wikipedia_index, _share(source, files))
+        tasks = _tasks(source, files, work.absolute(), config, task_bytes)
+        total = sum(task.source.stop - task.source.start for task in tasks)
+        with worker_pool(source.workers) as executor:
+            described = executor.submit(_describe, source, files, hashed=config.limit is None)
+            with progress("read", total, "bytes") as update:
+                perform_all(tasks, executor, update)
+            sources = described.result()
+        manifest = _gather([task.out for task in tasks], out, config, sources, overwrite=overwrite)
+        manifest.save(out)
     return manifest
 
 
@@ -215,7 +214,12 @@ def _describe(
 
 
 def _gather(
-    folders: list[Path], out: Path, config: CorpusConfig, sources: tuple[dict[str, Any], ...]
+    folders: list[Path],
+    out: Path,
+    config: CorpusConfig,
+    sources: tuple[dict[str, Any], ...],
+    *,
+    overwrite: bool,
 ) -> Manifest:
     """The tasks' documents as shards, and what was read and dropped."""
     counted = pl.read_parquet([folder / "counts.parquet" for folder in folders], glob=False).sum()
@@ -227,10 +231,12 @@ def _gather(
     drops = {name: count for name, count in told.items() if name not in documents.READ}
     repeated = _repeated(folders)
     drops["duplicate_page"] = len(repeated)
-    rows = _write_shards(_documents(folders, repeated), out)
-    if not rows:
+    found = sum(pq.read_metadata(folder / "documents.parquet").num_rows for folder in folders)
+    if found == len(repeated):
         reasons = ", ".join(f"{name} {count:,}" for name, count in drops.items() if count)
         raise DatasetError(f"no document is left: {reasons or 'no input'}; check the sources")
+    make_room(out, out / WORK, overwrite=overwrite)
+    rows = _write_shards(_documents(folders, repeated), out)
     return Manifest(
         name=out.resolve().name,
         created=now(),
@@ -248,7 +254,7 @@ def _gather(
 def _repeated(folders: list[Path]) -> set[tuple[int, int]]:
     """(folder, row) of each article that comes again later under the same title."""
     titles = [
-        pl.read_parquet(folder / "documents.parquet", columns=["title"])
+        pl.read_parquet(folder / "documents.parquet", columns=["title"], glob=False)
         .with_row_index("row")
         .with_columns(folder=pl.lit(number, pl.UInt32))
         for number, folder in enumerate(folders)

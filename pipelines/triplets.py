@@ -105,7 +105,7 @@ def keep_triplets(files: Iterable[Path], frame: Frame, excluded_X3: Ints) -> Kep
     The latter holds numbers of head, relation and tail.
     """
     tally = _Tally()
-    parts = [_keys(pl.read_parquet(file), frame, tally) for file in files]
+    parts = [_keys(pl.read_parquet(file, glob=False), frame, tally) for file in files]
     keys = np.concatenate(parts) if parts else np.empty(0, np.int64)
     parts.clear()
     keys.sort()

@@ -1,4 +1,5 @@
-"""What a run by tasks was begun with, and how its dumps are cut. Imports errors, files and ranges.
+"""What a run by tasks was begun with, and how its dumps are cut. Imports ranges, and of the package
+wikidata5m errors, files, manifest and schema.
 
 A plan lies beside the tasks: what decides the result, and what decides the cuts. A resume goes on
 only with the same, for finished tasks of other cuts would give records twice, or not at all.
@@ -6,6 +7,9 @@ only with the same, for finished tasks of other cuts would give records twice, o
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,8 +24,10 @@ from pipelines.ranges import (
     shown,
     size_of,
 )
+from wikidata5m import schema
 from wikidata5m.errors import InputError, OutputExistsError
-from wikidata5m.files import read_json, write_json
+from wikidata5m.files import alone, claim_output, clear_folder, read_json, write_json
+from wikidata5m.manifest import Manifest, load_manifest
 
 PLAN: Final = "plan.json"
 LEAST_TASK: Final = 1 << 16
@@ -57,6 +63,40 @@ def check_kind(dump: Location, kind: Kind) -> None:
 def _sniff(start: bytes) -> str:
     kinds = {b"<": "an XML document", b"[": "JSON", b"{": "JSON"}
     return kinds.get(start[:1], "text of another format")
+
+
+@contextmanager
+def working(
+    out: Path, work: Path, *, resume: bool, overwrite: bool, inputs: Iterable[Path]
+) -> Iterator[None]:
+    """Be alone at work in `out`; `work` goes when the block succeeds, and stays when it fails.
+
+    What is to be overwritten stays until `make_room`. Raises OutputExistsError as `claim_output`.
+    """
+    claim_output(
+        out, resume=resume, overwrite=overwrite, marker=work.name, inputs=inputs, keep=True
+    )
+    if not resume:
+        shutil.rmtree(work, ignore_errors=True)
+    with alone(work):
+        yield
+        # First the plan, without which the folder is seen to be finished.
+        (work / PLAN).unlink()
+        shutil.rmtree(work)
+
+
+def make_room(out: Path, work: Path, *, overwrite: bool) -> None:
+    """Delete what the run replaces, now that nothing else can fail."""
+    if overwrite or (out / schema.MANIFEST).is_file():
+        clear_folder(out, but=work)
+
+
+def finished(out: Path, work: Path) -> Manifest | None:
+    """The manifest of `out` when nothing is left to do in it."""
+    if not (out / schema.MANIFEST).is_file() or (work / PLAN).is_file():
+        return None
+    shutil.rmtree(work, ignore_errors=True)
+    return load_manifest(out)
 
 
 def check_same(begun: object, asked: object, out: Path) -> None:

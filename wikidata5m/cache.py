@@ -1,6 +1,7 @@
-"""What the user's cache folder holds, to see and to delete. Imports console, errors, files, kept.
+"""What the user's cache folder holds, to see and to delete.
 
-Everything in it can be had again: downloads from the internet, the rest from datasets.
+Everything in it can be had again: downloads from the internet, the rest from datasets. Imports
+console, errors, files, kept, manifest, releases.
 """
 
 from __future__ import annotations
@@ -10,24 +11,21 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from wikidata5m.console import amount, table
-from wikidata5m.errors import InputError
+from wikidata5m.errors import InputError, Wikidata5MError
 from wikidata5m.files import cache_home, read_json
 from wikidata5m.kept import SOURCE, delete_kept
+from wikidata5m.manifest import load_manifest
+from wikidata5m.releases.catalogue import VERSIONS
+from wikidata5m.releases.home import WORK, archives_folder, dataset_folder
 
 Kind = Literal["archives", "releases", "tokens", "names", "explore"]
 
-FOLDERS: Final[dict[Kind, tuple[str, ...]]] = {
-    "archives": ("archives/*",),
-    "releases": ("wikidata5m-*",),
-    "tokens": ("tokens-*", ".tokens-*.tmp"),
-    "names": ("names-*", ".names-*.tmp"),
-    "explore": ("explore-*", ".explore-*.tmp"),
-}
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """Released files as downloaded, releases read into datasets, and what was made of a dataset: its
-tokens, and its indexes of names and facts; .tmp is one that is being made, or was when killed."""
+tokens, and its indexes of names and facts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +43,7 @@ class Held:
 
 def held() -> list[Held]:
     """What is there, by kind, the oldest first."""
-    return [_told(kind, folder) for kind in FOLDERS for folder in _folders(kind)]
+    return [_told(kind, folder) for kind in KINDS for folder in _folders(kind)]
 
 
 def clear(kinds: Collection[Kind]) -> list[Held]:
@@ -70,8 +68,23 @@ def render(found: Sequence[Held]) -> str:
 
 
 def _folders(kind: Kind) -> list[Path]:
-    found = [each for like in FOLDERS[kind] for each in cache_home().glob(like) if each.is_dir()]
-    return sorted(found, key=lambda folder: folder.stat().st_mtime)
+    if kind == "archives":
+        found = [archives_folder(version) for version in VERSIONS]
+    elif kind == "releases":
+        found = [folder for version in VERSIONS if _is_ours(folder := dataset_folder(version))]
+    else:
+        whole = [source.parent for source in cache_home().glob(f"{kind}-*/{SOURCE}")]
+        # The latter are being made, or were when killed.
+        found = [*whole, *cache_home().glob(f".{kind}-*.tmp")]
+    return sorted((each for each in found if each.is_dir()), key=lambda each: each.stat().st_mtime)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether it is a release, whole or begun: builds may well be kept there under such names."""
+    try:
+        return "release" in load_manifest(folder).config
+    except Wikidata5MError:
+        return (folder / WORK).is_dir()
 
 
 def _told(kind: Kind, folder: Path) -> Held:

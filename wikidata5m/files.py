@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and the one Parquet writer. Imports errors.
+"""Files written whole or not at all, and the one Parquet writer. Imports errors and locks.
 
 A file or folder lands under a temporary name beside its place and is renamed when complete, so that
 whatever carries its final name can be trusted after a kill.
@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import platformdirs
 import polars as pl
@@ -21,7 +22,9 @@ import pyarrow.parquet as pq
 import ujson
 
 from wikidata5m.errors import InputError, OutputExistsError
+from wikidata5m.locks import taken
 
+LOCK: Final = "lock"
 ROW_GROUP = 1 << 20
 TEXT_ROW_GROUP = 1 << 13
 """Of descriptions: few enough that one text is read in milliseconds."""
@@ -107,18 +110,29 @@ def claim_output(
     marker: str = "",
     inputs: Iterable[Path] = (),
     keep: bool = False,
+    whole: bool = False,
 ) -> None:
     """Make the output folder `path`, empty unless `resume`; what a killed run half wrote is gone.
 
     With `keep`, what is to be overwritten stays: for a command that must refuse before its work,
-    and calls this again when nothing can fail any more.
+    and calls this again when nothing can fail any more. With `whole`, an `atomic_path` will take
+    its place.
 
     Raises OutputExistsError when it holds something and neither flag is set, when there is nothing
-    to resume in it (no file or folder `marker`), and when replacing it would delete one of the
-    `inputs` or the folder the command runs in.
+    to resume in it (no file or folder `marker`), when another process is `alone` at work in it, and
+    when replacing it would delete one of the `inputs` or the folder the command runs in.
     """
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise OutputExistsError(f"{path}: not a folder of its own; name another output folder")
+    if ":" in "".join(path.parts[:1]):
+        raise OutputExistsError(f"{path}: reads as an address; name a folder without a colon")
+    if whole and Path.cwd().is_relative_to(path.resolve()):
+        raise OutputExistsError(
+            f"{path}: the command runs in it, so it cannot be replaced as a whole; name a folder "
+            "inside it"
+        )
+    if marker and _is_held(path / marker):
+        raise _busy(path)
     if path.exists() and any(path.iterdir()) and not resume:
         if not overwrite:
             begun = bool(marker) and (path / marker).exists()
@@ -142,6 +156,39 @@ def claim_output(
         )
     for leftover in [each for each in path.rglob("*") if _is_half_written(each)]:
         _remove(leftover)
+
+
+@contextmanager
+def alone(work: Path) -> Iterator[None]:
+    """Make the folder `work` and be the one process at work in it, by a lock.
+
+    Raises OutputExistsError where another one is.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / LOCK).open("w") as file:
+        if not taken(file):
+            raise _busy(work.parent)
+        yield
+
+
+def clear_folder(path: Path, *, but: Path) -> None:
+    """Delete all that the folder holds but one file or folder."""
+    for each in [each for each in path.iterdir() if each != but]:
+        _remove(each)
+
+
+def _is_held(work: Path) -> bool:
+    try:
+        with (work / LOCK).open("r+") as file:
+            return not taken(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _busy(path: Path) -> OutputExistsError:
+    return OutputExistsError(
+        f"{path}: another process is at work in it; wait for it, or name another folder"
+    )
 
 
 def _is_half_written(path: Path) -> bool:

@@ -60,7 +60,7 @@ def import_graph(
     something already.
     """
     inputs = [path for _, path in files.triplet_files()] + list(files.names.values())
-    claim_output(out, overwrite=overwrite, inputs=inputs, keep=True)
+    claim_output(out, overwrite=overwrite, inputs=inputs, keep=True, whole=True)
     bad = BadLines(config.max_errors)
     names = _Names(files, bad)
     graph = _read(files, config, names, bad)

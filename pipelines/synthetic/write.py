@@ -27,7 +27,7 @@ def write_synthetic(out: Path, config: SyntheticConfig, *, overwrite: bool = Fal
     Raises OutputExistsError when it holds something, ConfigError when the graph cannot hold as many
     triplets as asked for.
     """
-    claim_output(out, overwrite=overwrite)
+    claim_output(out, overwrite=overwrite, keep=True)
     plan = Plan(config)
     with progress("triplets", config.triplets, "triplets") as update:
         triplets = draw_triplets(plan, update)
@@ -47,4 +47,5 @@ def write_synthetic(out: Path, config: SyntheticConfig, *, overwrite: bool = Fal
         drops={},
         notes=(INVENTED,),
     )
+    claim_output(out, overwrite=overwrite)
     return write_dataset(out, content, {}, provenance)

@@ -47,7 +47,7 @@ def make_wordnet(
     Raises InputError on a file that is missing or damaged, OutputExistsError when `out` holds
     something already.
     """
-    claim_output(out, overwrite=overwrite, inputs=[source], keep=True)
+    claim_output(out, overwrite=overwrite, inputs=[source], keep=True, whole=True)
     wordnet = read_wordnet(source)
     log(f"WordNet {wordnet.version or 'of no stated version'}: {len(wordnet.synsets):,} synsets")
     graph = make_graph(wordnet, lemmas=config.lemmas)

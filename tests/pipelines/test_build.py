@@ -24,6 +24,8 @@ from tests.pipelines.checker import check_inductive, check_transductive
 from wikidata5m import load
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
+from wikidata5m.errors import InputError, OutputExistsError
+from wikidata5m.files import alone
 from wikidata5m.published import INVENTED, is_wikidata5m
 from wikidata5m.schema import PARTS, Ranks, StatementDrop
 from wikidata5m.verify import verify
@@ -175,6 +177,35 @@ def test_an_interrupted_build_goes_on_where_it_stopped(world: Path, tmp_path: Pa
     late = CliRunner().invoke(main, [*run, "--resume", "--set", "min_words=9"])
     assert late.exit_code == 1
     assert "begun with other sources or settings" in late.stderr
+
+
+def test_what_is_replaced_stays_until_the_new_build_cannot_fail(
+    world: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "a[1]"  # which would match as a pattern
+    old = build(dumps(world), out, BuildConfig())
+    broken = tmp_path / "broken"
+    shutil.copytree(world, broken)
+    intact = (broken / "enwiki.xml.bz2").read_bytes()
+    (broken / "enwiki.xml.bz2").write_bytes(intact[:-5000] + bytes(5000))
+    seed = BuildConfig(seed=3)
+    with pytest.raises(InputError):
+        build(dumps(broken), out, seed, overwrite=True)
+    assert load(out).manifest == old
+    assert verify(load(out)) == []
+    (out / "notes.txt").touch()
+    (broken / "enwiki.xml.bz2").write_bytes(intact)
+    with (
+        alone(out / WORK),
+        pytest.raises(OutputExistsError, match="another process is at work in it"),
+    ):
+        build(dumps(broken), out, seed, resume=True)
+    new = build(dumps(broken), out, seed, resume=True)
+    assert new.files != old.files
+    assert new.files == build(dumps(world), tmp_path / "b", seed).files
+    assert {each.name for each in out.iterdir()} == {
+        each.name for each in (tmp_path / "b").iterdir()
+    }
 
 
 def test_overwriting_never_deletes_the_dumps(world: Path, tmp_path: Path) -> None:

@@ -185,6 +185,11 @@ def test_an_interrupted_corpus_goes_on_where_it_stopped(
     bad.unlink()
     late = CliRunner().invoke(main, [*run, "--resume"])
     assert "begun with other sources or settings" in late.stderr
+    none = CliRunner().invoke(main, [*run, "--overwrite", "--set", "min_words=999"])
+    assert "no document is left" in none.stderr
+    assert Corpus(tmp_path / "o").verify() == []
+    assert CliRunner().invoke(main, [*run, "--overwrite"]).exit_code == 0
+    assert Corpus(tmp_path / "o").manifest.counts["documents"] == 42
 
 
 def test_bad_sources_are_one_line_that_names_the_fix(

@@ -142,4 +142,8 @@ def test_the_command_writes_it_and_says_what_does_not_fit(tmp_path: Path) -> Non
     )
     assert result.exit_code == 0, result.stderr
     assert ujson.loads(result.stdout)["counts"]["triplets"] == 4000
+    again = CliRunner().invoke(
+        main, [*run, "--relations", "2", "--triplets", "900000", "--overwrite"]
+    )
+    assert again.exit_code == 1
     assert verify(load(str(tmp_path / "graph"))) == []

@@ -9,10 +9,12 @@ import pytest
 import ujson
 from click.testing import CliRunner
 
-from wikidata5m.cache import FOLDERS
+from tests.datasets import make_dataset
+from wikidata5m.cache import KINDS
 from wikidata5m.cli import main
 from wikidata5m.commands import cache
 from wikidata5m.kept import kept_folder
+from wikidata5m.releases.home import WORK
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +40,10 @@ def test_every_kind_is_listed_and_deleted_alone(home: Path, tmp_path: Path) -> N
     fill(home / "archives" / "v3")
     (home / ".explore-1-c.tmp").mkdir()
     fill(home / ".explore-1-c.tmp")
-    (home / "somebody-elses").mkdir()
+    others = [home / "archives" / "papers", home / "names-old", home / "wikidata5m-v3"]
+    for each in others:  # the last is a build that has a release's name
+        each.mkdir()
+        fill(each)
     found = {Path(each["folder"]).name: each for each in ask()}
     assert set(found) == {"v3", "tokens-a", "explore-1-b", ".explore-1-c.tmp"}
     assert found["tokens-a"]["source"] == str(tmp_path.resolve())
@@ -53,7 +58,20 @@ def test_every_kind_is_listed_and_deleted_alone(home: Path, tmp_path: Path) -> N
     assert [Path(each["folder"]).name for each in ask()] == ["v3"]
     ask("--clear", "archives", "--clear", "releases")
     assert ask() == []
-    assert (home / "somebody-elses").is_dir()
+    assert all((each / "ten").is_file() for each in others)
+
+
+def test_a_release_is_known_by_its_manifest_or_by_its_unfinished_work(home: Path) -> None:
+    make_dataset(home / "wikidata5m-v3", countries=3)
+    (home / "wikidata5m-v1-libkge" / WORK).mkdir(parents=True)
+    assert [Path(each["folder"]).name for each in ask()] == ["wikidata5m-v1-libkge"]
+    path = home / "wikidata5m-v3" / "manifest.json"
+    path.write_text(path.read_text().replace('"config": {', '"config": {"release": "v3", ', 1))
+    assert {Path(each["folder"]).name for each in ask("--clear", "releases")} == {
+        "wikidata5m-v1-libkge",
+        "wikidata5m-v3",
+    }
+    assert ask() == []
 
 
 def test_the_table_tells_sources_sizes_and_the_sum(home: Path, tmp_path: Path) -> None:
@@ -71,4 +89,4 @@ def test_the_table_tells_sources_sizes_and_the_sum(home: Path, tmp_path: Path) -
 def test_a_kind_that_is_none_is_refused_and_all_are_offered() -> None:
     assert CliRunner().invoke(main, ["cache", "--clear", "all"]).exit_code == 2
     (kinds,) = [each.type for each in cache.params if each.name == "kinds"]
-    assert list(kinds.choices) == list(FOLDERS)  # type: ignore[attr-defined]
+    assert list(kinds.choices) == list(KINDS)  # type: ignore[attr-defined]

@@ -248,7 +248,10 @@ def test_a_folder_without_inductive_text_and_names_is_read_and_says_so(
     notes = " ".join(dataset.manifest.notes)
     assert all(f"no {what}" in notes for what in ("inductive split", "texts", "names"))
     with pytest.raises(InputError, match=r"holds neither wikidata5m_transductive\.tar\.gz nor"):
-        read_release(Source(folder=tmp_path / "home"), tmp_path / "other")
+        read_release(Source(folder=tmp_path), tmp_path / "other")
+    with pytest.raises(InputError, match="no such folder"):
+        read_release(Source(folder=tmp_path / "none"), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_libkge_copies_are_read_under_their_own_names(tmp_path: Path, members: Members) -> None:
@@ -291,6 +294,11 @@ def test_an_interrupted_reading_goes_on_and_a_finished_one_is_left(
     assert verify(first) == []
     again = read(tmp_path, {}, resume=True)
     assert again.manifest == first.manifest
+    (tmp_path / "changed").mkdir()
+    for name, body in members.items():
+        (tmp_path / "changed" / name).write_bytes(body)
+    with pytest.raises(OutputExistsError, match="was read from other files"):
+        read_release(Source(folder=tmp_path / "changed"), tmp_path / "out", resume=True)
     other = Source(folder=tmp_path / "release", version="v1-libkge")
     with pytest.raises(OutputExistsError, match="holds wikidata5m-v3, not v1-libkge"):
         read_release(other, tmp_path / "out", resume=True)
@@ -305,7 +313,10 @@ def test_a_resume_takes_nothing_from_another_archive(
         patch.setattr("wikidata5m.releases.reader.write_dataset", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             read(tmp_path, archives(members))
+    (tmp_path / "out" / "descriptions").mkdir()
+    (tmp_path / "out" / "descriptions" / "00007.parquet").touch()  # of the earlier reading
     resumed = read(tmp_path, archives(changed), resume=True)
+    assert verify(resumed) == []
     assert ("Q1000", "P17", "Q1001") in named_triplets(resumed, "transductive", "test")
 
 

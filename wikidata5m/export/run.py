@@ -54,7 +54,7 @@ def export_dataset(
     lacks one or has ids that the format cannot hold, OutputExistsError when `out` is not empty.
     """
     choice = Choice(settings=_chosen(dataset, kind, settings), license=license, language=language)
-    claim_output(out, overwrite=overwrite, inputs=[dataset.path], keep=True)
+    claim_output(out, overwrite=overwrite, inputs=[dataset.path], keep=True, whole=True)
     listed = KINDS[kind].export(dataset, choice)
     with atomic_path(out) as folder:
         _write(folder, listed)

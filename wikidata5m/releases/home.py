@@ -9,17 +9,17 @@ Imports catalogue, reader, and of wikidata5m download, unpack and what they stan
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from wikidata5m import schema
 from wikidata5m.console import log
 from wikidata5m.download import Patience, Receipt, fetch
 from wikidata5m.errors import DatasetError, InputError, OutputExistsError
-from wikidata5m.files import cache_home, claim_output, sha256
+from wikidata5m.files import alone, cache_home, claim_output, clear_folder, sha256
 from wikidata5m.lines import BadLines
 from wikidata5m.manifest import Manifest, describe_source, load_manifest
 from wikidata5m.releases.catalogue import ARCHIVES as CATALOGUE
@@ -100,22 +100,33 @@ def make_dataset(
             raise OutputExistsError(
                 f"{target}: holds {manifest.name}, not {source.version}; name another folder"
             )
+        given = _sources(_present(source), source.version) if source.folder else manifest.sources
+        if _known_by(manifest.sources) != _known_by(given):
+            raise OutputExistsError(
+                f"{target}: was read from other files than {source.folder} holds; name another "
+                "folder, or pass --overwrite to read these"
+            )
         log(f"{target}: complete already")
         return manifest
     inputs = [source.folder] if source.folder else []
     claim = partial(
         claim_output, target, resume=resume, overwrite=overwrite, marker=WORK, inputs=inputs
     )
-    claim(keep=True)
-    found = _present(source) if source.folder else _fetched(source)
+    if source.folder:
+        found = _present(source)
+    else:
+        claim(keep=True)
+        found = _fetched(source)
     # What is to be replaced goes when every file is there.
     claim()
     work = target / WORK
-    work.mkdir(exist_ok=True)
-    shutil.rmtree(work / "texts", ignore_errors=True)
-    files = locate(found, source.version, work)
-    manifest = read_release(files, target, work, source.version, BadLines(max_errors))
-    shutil.rmtree(work)
+    with alone(work):
+        # Only what was unpacked is taken up: it is known by its archive's hash.
+        clear_folder(target, but=work)
+        shutil.rmtree(work / "texts", ignore_errors=True)
+        files = locate(found, source.version, work)
+        manifest = read_release(files, target, work, source.version, BadLines(max_errors))
+        shutil.rmtree(work)
     return manifest
 
 
@@ -156,9 +167,20 @@ def locate(found: Mapping[Kind, Path], version: Version, work: Path) -> ReleaseF
         entity_names=names[0],
         relation_names=names[1],
     )
+    return replace(files, sources=_sources(found, version))
+
+
+def _sources(found: Mapping[Kind, Path], version: Version) -> tuple[dict[str, Any], ...]:
+    """What was given, archives and loose members, as the manifest records them."""
     given = dict.fromkeys([path for path in found.values() if path.is_file()])
-    given |= dict.fromkeys(path for path in files.all() if not path.is_relative_to(work))
-    return replace(files, sources=tuple(describe_source("release", path) for path in given))
+    for kind, place in found.items():
+        if place.is_dir():
+            given |= dict.fromkeys(place / name for name in archive(kind, version).members)
+    return tuple(describe_source("release", path) for path in given)
+
+
+def _known_by(sources: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    return {(Path(each["path"]).name, each["sha256"]) for each in sources}
 
 
 def _fetched(source: Source) -> dict[Kind, Path]:
@@ -169,6 +191,8 @@ def _fetched(source: Source) -> dict[Kind, Path]:
 def _present(source: Source) -> dict[Kind, Path]:
     """What the folder has of each kind: the archive, or itself when it holds the members."""
     assert source.folder is not None
+    if not source.folder.is_dir():
+        raise InputError(source.folder, "no such folder", fix="check the path given to --from")
     found: dict[Kind, Path] = {}
     for kind in (kind for kind in READ if kind in CATALOGUE[source.version]):
         wanted = archive(kind, source.version)
