@@ -52,7 +52,7 @@ def read_articles(source: Range, out: TableWriter, *, min_words: int) -> None:
                 reason, text = _prose(page, min_words)
             except PageRefused as refused:
                 reason, text = refused.reason, ""
-                out.add("dropped", (page.title, reason))
+                out.add("dropped", (page.title, refused.told))
             _add(out, counts, page.title, text, reason)
     out.add("counts", tuple(counts[name] for name in _COUNTED))
 

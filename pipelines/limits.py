@@ -2,7 +2,8 @@
 
 Imports only the standard library. The first two are properties of the page alone, so that every
 machine drops the same pages. The guard of time and memory depends on the machine; it is there to
-keep one page from stopping a build, and what it takes is counted under reasons of its own.
+keep one page, or a defect of ours that it brings out, from stopping a build, and what it takes is
+counted under reasons of its own.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ __all__ = [
 ]
 
 PageDrop = Literal[
-    "page_too_large", "page_too_complex", "page_too_slow", "page_out_of_memory", "page_deleted"
-]
+    "page_too_large", "page_too_complex", "page_too_slow", "page_out_of_memory", "page_deleted",
+    "page_failed",
+]  # fmt: skip
 PAGE_DROPS: Final[tuple[PageDrop, ...]] = get_args(PageDrop)
 
 MAX_LEAD_CHARS: Final = 200_000
@@ -57,6 +59,11 @@ class PageRefused(ValueError):  # noqa: N818 - a verdict on a page, which the ca
         self.reason: PageDrop = reason
         super().__init__(f"{reason}: {detail}")
 
+    @property
+    def told(self) -> str:
+        """What a list of dropped pages says: the reason, and of a defect what it raised."""
+        return str(self) if self.reason == "page_failed" else self.reason
+
 
 class Budget:
     """The work that one page may still ask for."""
@@ -75,7 +82,7 @@ class Budget:
 
 @contextmanager
 def guarded(seconds: float = GUARD_SECONDS) -> Iterator[None]:
-    """Refuse the page worked on when it takes too long, or more memory than there is.
+    """Refuse the page worked on when it takes too long, more memory than there is, or fails.
 
     The timer counts processor time and needs the main thread, where every worker process works;
     elsewhere time is not limited.
@@ -86,8 +93,12 @@ def guarded(seconds: float = GUARD_SECONDS) -> Iterator[None]:
         if timed:
             signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
         yield
+    except PageRefused:
+        raise
     except (MemoryError, RecursionError) as error:
         raise PageRefused("page_out_of_memory", type(error).__name__) from None
+    except Exception as error:
+        raise PageRefused("page_failed", type(error).__name__) from error
     finally:
         if timed:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)

@@ -55,6 +55,7 @@ _RANGES: Final = {
 _OTHER_OPTIONS: Final = frozenset({"round", "spell", "frac", "input", "comma", "qid"})
 _NUMBER: Final = re.compile(r"([-−+]?)(\d{1,3}(?:,\d{3})+|\d{1,15})?(\.\d{1,12})?", re.ASCII)
 _FRACTION: Final = re.compile(r"(?:(\d{1,6})[+ ])?(\d{1,4})/(\d{1,4})", re.ASCII)
+_SIGFIG: Final = re.compile(r"\s*(\d{1,2})\s*", re.ASCII)
 _LEADING_NUMBER: Final = re.compile(r"[−\d.,]+")
 _FUDGE: Final = 1e-14
 
@@ -231,8 +232,8 @@ class _Call:
         american = self.options.get("sp", "").strip() == "us"
         target = "in" if code == "ftin" else code
         values, digits = self._values(measures, target)
-        if self.options.get("sigfig", "").strip().isdigit():
-            wanted = int(self.options["sigfig"])
+        if sigfig := _SIGFIG.fullmatch(self.options.get("sigfig", "")):
+            wanted = int(sigfig[1])
             digits = [wanted - 1 - _magnitude(abs(value)) if value else 0 for value in values]
         elif self.precision is not None:
             digits = [self.precision] * len(values)

@@ -107,7 +107,7 @@ def read_pages(source: Range, out: TableWriter, *, max_errors: int = 0) -> None:
                 words = len(text.split())
             except PageRefused as refused:
                 text, words = "", dropped_words(refused.reason)
-                out.add("dropped", (page.title, refused.reason))
+                out.add("dropped", (page.title, refused.told))
             out.add("pages", (row, page.title, text, words, is_disambiguation(page.text)))
     out.add("counts", tuple(counts[name] for name in LAYOUTS["counts"].names))
 

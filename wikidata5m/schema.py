@@ -70,6 +70,7 @@ DROP_MEANING: Final[dict[str, str]] = {
     "page_too_slow": "page that the guard of time stopped",
     "page_out_of_memory": "page that the guard of memory stopped",
     "page_deleted": "page whose text was removed from public view",
+    "page_failed": "page that brought out a defect in the reading of its text",
     "redirect_page": "page that only points to another",
     "disambiguation_page": "page that lists the meanings of a name",
     "short_text": "page or text file with too few words",

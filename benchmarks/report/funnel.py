@@ -27,6 +27,7 @@ ITEMS: Final = (
     "page_too_slow",
     "page_out_of_memory",
     "page_deleted",
+    "page_failed",
     "short_lead",
 )
 STATEMENTS: Final = (

@@ -7,12 +7,15 @@ page, and an offset is where the stream of some hundred pages starts.
 from __future__ import annotations
 
 from bisect import bisect_left
+from typing import Final
 
 from pipelines.ranges.bzip2 import starts_stream
 from pipelines.ranges.plan import Range, as_ranges, plan_ranges
 from pipelines.ranges.records import lines
 from pipelines.ranges.storage import Location, reading, shown, size_of, suffix
 from wikidata5m.errors import InputError
+
+MAX_DIGITS: Final = 20
 
 
 def plan_indexed_ranges(
@@ -48,7 +51,7 @@ def _offsets(index: Location, size: int) -> list[int]:
     (whole,) = plan_ranges(index, size_of(index) + 1)
     for number, line in enumerate(lines(whole), start=1):
         offset, colon, _ = line.partition(b":")
-        if not (colon and offset.isdigit()):
+        if not (colon and offset.isdigit() and len(offset) < MAX_DIGITS):
             raise _wrong(index, "not a line `offset:id:title`", f"line {number}")
         if not offsets or int(offset) != offsets[-1]:
             offsets.append(int(offset))

@@ -178,6 +178,9 @@ def _read(
     ends = Counter({name: counts[name] for name in drops})
     for table, name in _TABLES.items():
         ends[name] += tables[table].num_rows if table in tables else 0
+    told = tables["dropped"]["reason"].to_pylist() if "dropped" in tables else []
+    if failed := [reason for reason in told if reason.startswith("page_failed")]:
+        raise Defect(f"{failed[0]}; the record is in {path}")
     if sum(ends.values()) != counts[total]:
         raise Defect(f"{counts[total]} {total}, but {dict(ends)}; the record is in {path}")
     found = sorted(name for name, count in ends.items() if count)

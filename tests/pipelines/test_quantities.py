@@ -55,7 +55,7 @@ FORMS = [
 UNKNOWN = [
     "5", "5|parsec|ly", "x|km|mi", "5|km|kg", "5|km|mi|round=5", "5|km|mi|adj=mid", "1/0|mi",
     "5|km|mi|abbr=values", "5|km|mi|disp=table", "2|x|3|m", "5|km|mi|ft|m", "5|km|mi|99",
-    "5|e6mi", "-5|m|ftin",
+    "5|e6mi", "-5|m|ftin", "5|km|mi|sigfig=99",
 ]  # fmt: skip
 
 
@@ -68,6 +68,11 @@ def call(text: str) -> tuple[list[str], dict[str, str]]:
 @pytest.mark.parametrize(("source", "shown"), PUBLISHED + FORMS)
 def test_a_quantity_is_shown_as_wikipedia_shows_it(source: str, shown: str) -> None:
     assert converted(*call(source)) == shown
+
+
+@pytest.mark.parametrize("sigfig", ["²", "x", "", "٣", "9" * 5000])
+def test_a_sigfig_that_is_no_small_number_is_not_there(sigfig: str) -> None:
+    assert converted(["5", "km", "mi"], {"sigfig": sigfig}) == "5 kilometres (3.1 mi)"
 
 
 @pytest.mark.parametrize("source", UNKNOWN)
@@ -86,7 +91,8 @@ WORDS = ["5", "-3.2", "1,000", "1/3", "0", "9" * 15, "0." + "0" * 11 + "1", "", 
     st.lists(st.sampled_from(WORDS) | st.text(max_size=5), max_size=7),
     st.dictionaries(
         st.sampled_from(["abbr", "disp", "sigfig", "adj", "sp", "order"]),
-        st.sampled_from(["on", "off", "in", "flip", "or", "us", "3", "99", "x"]),
+        st.sampled_from(["on", "off", "in", "flip", "or", "us", "3", "99", "x"])
+        | st.text(max_size=3),
     ),
 )
 def test_any_call_shows_something_or_nothing_and_never_fails(

@@ -328,6 +328,7 @@ def test_a_wrong_index_is_an_error_that_names_it(tmp_path: Path) -> None:
     for text, message in {
         f"{size // 2}:1:A\n": f"no stream of {dump} starts at byte {size // 2:,}",
         f"{size + 5}:1:A\n": "do not lie in ascending order within",
+        f"{'9' * 5000}:1:A\n": "line 1: not a line `offset:id:title`",
         "500:1:A\n3:2:B\n": "do not lie in ascending order within",
         "<mediawiki>\n": "line 1: not a line `offset:id:title`",
     }.items():

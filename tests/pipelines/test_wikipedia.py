@@ -296,17 +296,20 @@ def test_a_page_that_a_guard_stops_is_counted_and_the_next_is_read(
                 pass
         if text == "big":
             raise MemoryError
-        return text
+        return text if text != "odd" else str(int("²"))
 
     monkeypatch.setattr(wikipedia, "lead_text", hostile)
     monkeypatch.setattr(wikipedia, "guarded", partial(guarded, 0.02))
-    texts = ("slow", "one two", "big", "three")
+    texts = ("slow", "one two", "big", "three", "odd")
     pages = [page("0.10", f"P{i}", text) for i, text in enumerate(texts)]
     result = tables(tmp_path, dump("0.10", *pages))
     assert result["pages"]["words"].to_list() == [
-        dropped_words("page_too_slow"), 2, dropped_words("page_out_of_memory"), 1
+        dropped_words("page_too_slow"), 2, dropped_words("page_out_of_memory"), 1,
+        dropped_words("page_failed"),
     ]  # fmt: skip
-    assert result["dropped"].rows() == [("P0", "page_too_slow"), ("P2", "page_out_of_memory")]
+    assert result["dropped"].rows() == [
+        ("P0", "page_too_slow"), ("P2", "page_out_of_memory"), ("P4", "page_failed: ValueError")
+    ]  # fmt: skip
 
 
 def test_a_build_counts_the_items_of_dropped_pages_and_names_the_pages(tmp_path: Path) -> None:
