@@ -22,6 +22,8 @@ BLOCK_MAGIC: Final = 0x314159265359
 END_MAGIC: Final = 0x177245385090
 MAGIC_BITS: Final = 48
 CRC_BITS: Final = 32
+MAX_BLOCK_BYTES: Final = 4 << 20
+"""No block is longer, packed: it has 900,000 symbols of 20 bits, and its tables."""
 MAX_FALSE_MAGICS: Final = 2
 """How many marks a block may hold by chance before it counts as corrupt."""
 
@@ -58,12 +60,7 @@ def bzip2_blocks(source: Range) -> Blocks:
                 continue
             data = _decode_first(scan, source)
             if data is None and entered:
-                raise InputError(
-                    source.name,
-                    "corrupt bzip2 block",
-                    where=f"byte {position // 8:,}",
-                    fix="the file is damaged: download it again",
-                )
+                raise _corrupt(source, position // 8)
             if data is None:
                 scan.drop(1)
             else:
@@ -84,8 +81,9 @@ class _Scan:
     """The marks of a file from a range's start on, and the bits between them, in one pass."""
 
     def __init__(self, read: Read, source: Range) -> None:
-        self._read = read
+        self._read, self._source = read, source
         self._marks: deque[Mark] = deque()
+        self._dropped = source.start  # where the last mark stood that was dropped
         self._buffer, self._offset = b"", source.start
         self._scanned = 0  # bytes of the buffer in which no mark starts that is not known
         self._ended = False
@@ -96,15 +94,22 @@ class _Scan:
         return self._buffer[:count]
 
     def mark(self, ahead: int) -> Mark | None:
-        """The mark that stands `ahead` places behind the first that was not dropped."""
+        """The mark that stands `ahead` places behind the first that was not dropped.
+
+        Raises InputError where marks stand farther apart than any block is long, as in the zeros of
+        a file that was set up but not downloaded whole.
+        """
         while len(self._marks) <= ahead and not self._ended:
+            last = self._marks[-1][0] // 8 if self._marks else self._dropped
+            if self._offset + self._scanned - last > MAX_BLOCK_BYTES:
+                raise _corrupt(self._source, last)
             self._fill()
         return self._marks[ahead] if len(self._marks) > ahead else None
 
     def drop(self, count: int) -> None:
         """Forget the first `count` marks, and the bytes before the next."""
         for _ in range(count):
-            self._marks.popleft()
+            self._dropped = self._marks.popleft()[0] // 8
         keep = self._marks[0][0] // 8 - self._offset if self._marks else self._scanned
         # Copying the rest for every block would cost more than the memory is worth.
         if keep >= WINDOW_BYTES // 2:
@@ -173,6 +178,15 @@ def _find(window: bytes, magic: int) -> Iterator[Mark]:
             if (seen >> (8 - shift)) & ((1 << MAGIC_BITS) - 1) == magic:
                 yield (at - 1) * 8 + shift, magic
             at = window.find(spread[1:6], at + 1)
+
+
+def _corrupt(source: Range, byte: int) -> InputError:
+    return InputError(
+        source.name,
+        "corrupt bzip2 block",
+        where=f"byte {byte:,}",
+        fix="the file is damaged, or not all there: download it again",
+    )
 
 
 def _truncated(source: Range) -> InputError:

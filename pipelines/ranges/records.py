@@ -21,15 +21,19 @@ SITEINFO_END: Final = b"</siteinfo>"
 XML_END: Final = b"</mediawiki>"
 TAIL_BYTES: Final = 64
 """What is kept of the text after a page: enough for a tag cut in two, and for the closing one."""
+MAX_RECORD_BYTES: Final = 256 << 20
+"""What a record, or what stands between two, may have: ten times the largest entity of Wikidata,
+and a hundred times the text that MediaWiki stores of a page. More is a hole in the file."""
 
 
 def lines(source: Range) -> Iterator[bytes]:
     """Each line that starts in `source`, without its end.
 
     A range that does not start the file skips to after its first newline, and every range reads on
-    through the first newline at or after its stop.
+    through the first newline at or after its stop. Raises InputError on a line without an end.
     """
     pieces: list[bytes] = []
+    begun, seen = 0, 0
     started = source.start == 0
     for block, own in blocks(source):
         at = 0
@@ -44,6 +48,9 @@ def lines(source: Range) -> Iterator[bytes]:
             pieces.clear()
             at = end + 1
         pieces.append(block[at:])
+        begun = seen + at if at else begun
+        seen += len(block)
+        _check_length(source, "line", begun, seen)
     if started and any(pieces):
         yield b"".join(pieces)
 
@@ -53,15 +60,24 @@ def pages(source: Range) -> Iterator[bytes]:
 
     What lies between two pages and is not blank is a page whose tag is damaged: it is given too, by
     the range that has the page before it, for the caller to refuse. Raises InputError when the file
-    ends inside a page, or without its closing tag.
+    ends inside a page, or without its closing tag, or where a page or such text has no end.
     """
-    buffer, owned, seen = b"", 0, 0
+    owned, seen = 0, 0
+    # Blocks are held until they have the tag that is waited for, and each is searched but once.
+    held: list[bytes] = []
+    tag, edge, begun = b"", b"", 0
     # Whether the text before the next page is for this range to judge.
     judged = source.start == 0
     for block, own in blocks(source):
-        buffer += block
+        held.append(block)
         seen += len(block)
         owned += len(block) if own else 0
+        fresh = edge + block
+        if tag not in fresh:
+            edge = fresh[-TAIL_BYTES:]
+            _check_length(source, "<page>", begun, seen)
+            continue
+        buffer = b"".join(held)
         done = 0
         while (start := buffer.find(PAGE, done)) >= 0:
             if judged and (stray := _stray(buffer[done:start])):
@@ -79,7 +95,10 @@ def pages(source: Range) -> Iterator[bytes]:
         if start < 0 and not judged and len(buffer) - owned >= len(PAGE):
             return
         keep = start if start >= 0 else done if judged else max(done, len(buffer) - TAIL_BYTES)
-        buffer, owned = buffer[keep:], max(0, owned - keep)
+        held, owned = [buffer[keep:]], max(0, owned - keep)
+        tag = PAGE_END if start >= 0 else PAGE if judged else b""
+        edge, begun = held[0][-TAIL_BYTES:], seen - len(held[0])
+    buffer = b"".join(held)
     if judged and (stray := _stray(buffer)):
         yield stray
     inside = 0 <= buffer.find(PAGE) < owned
@@ -91,6 +110,18 @@ def pages(source: Range) -> Iterator[bytes]:
             "ends inside a <page>" if inside else "ends without </mediawiki>",
             where=f"byte {source.size:,}",
             fix="the file is cut off: download it again",
+        )
+
+
+def _check_length(source: Range, record: str, begun: int, seen: int) -> None:
+    """Raise InputError when the record that begins at byte `begun` of the text is too long."""
+    if seen - begun > MAX_RECORD_BYTES:
+        after = f" after byte {source.start:,}" if source.start else ""
+        raise InputError(
+            source.name,
+            f"no {record} ends within {MAX_RECORD_BYTES >> 20} MiB",
+            where=f"byte {begun:,} of the text{after}",
+            fix="the file is damaged, or not all there: download it again",
         )
 
 

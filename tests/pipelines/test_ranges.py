@@ -9,8 +9,10 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import fsspec
@@ -32,6 +34,7 @@ from pipelines.ranges import (
     storage,
 )
 from pipelines.ranges import bzip2 as bzip2_module
+from pipelines.ranges import records as records_module
 from pipelines.ranges.bzip2 import BLOCK_MAGIC, END_MAGIC, Mark
 from pipelines.ranges.plan import as_ranges
 from tests.server import Server, serve
@@ -249,6 +252,81 @@ def test_a_dump_cut_between_pages_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(b"<mediawiki><page>one</page>\n<page>two</page>\n" + b" " * 64)
     with pytest.raises(InputError, match="ends without </mediawiki>"):
         read_pages(path, 1000)
+
+
+@pytest.mark.parametrize("place", [0.4, 1.0])
+def test_zeros_where_bzip2_blocks_should_be_are_an_error_before_they_are_all_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: float
+) -> None:
+    path = tmp_path / "hole.bz2"
+    packed = WRITERS["many.bz2"](FALSE_DATA)
+    path.write_bytes(packed[: int(len(packed) * place)])
+    with path.open("r+b") as file:
+        file.truncate(64 << 20)
+    taken: list[int] = []
+
+    @contextmanager
+    def reading(location: Location, start: int = 0) -> Iterator[storage.Read]:
+        with storage.reading(location, start) as read:
+            yield lambda count: taken.append(count) or read(count)  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(bzip2_module, "reading", reading)
+    for part in plan_ranges(path, 16 << 20):
+        taken.clear()
+        with pytest.raises(InputError, match=r"byte [\d,]+: corrupt bzip2 block.*not all there"):
+            list(lines(part))
+        assert sum(taken) < 8 << 20
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "message"),
+    [
+        (lines, b"one\ntwo", "byte 4 of the text: no line ends within 2 MiB"),
+        (pages, b"<mediawiki><page>1</page><page>", "byte 25 of the text: no <page> ends"),
+        (pages, b"<mediawiki><page>1</page>", "byte 25 of the text: no <page> ends"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["json", "gz"])
+def test_a_record_without_an_end_is_an_error_before_it_is_all_held(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    read: Callable[[Range], Iterator[bytes]],
+    text: bytes,
+    message: str,
+    suffix: str,
+) -> None:
+    path = tmp_path / f"hole.{suffix}"
+    data = text + bytes(5 << 20)
+    path.write_bytes(gzip.compress(data) if suffix == "gz" else data)
+    monkeypatch.setattr(records_module, "MAX_RECORD_BYTES", 2 << 20)
+    (whole,) = plan_ranges(path, 1 << 30)
+    with pytest.raises(InputError, match=message):
+        list(read(whole))
+
+
+def test_a_long_page_is_searched_once_and_not_again_for_each_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "long.xml"
+    page = b"<page>" + b"a <b> " * (4 << 20) + b"</page>"
+    path.write_bytes(b"<mediawiki>" + page + b"</mediawiki>")
+    monkeypatch.setattr(records_module, "READ_BYTES", 1 << 12)
+    begun = time.process_time()
+    assert read_pages(path, 1 << 30) == [page]
+    # It takes 0.1 s; to search all that is held for every block took 45.
+    assert time.process_time() - begun < 3
+
+
+@pytest.mark.parametrize("step", [1, 2, 5, 6, 7, 9])
+def test_a_tag_that_many_blocks_hold_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    path = tmp_path / "tiny.xml"
+    whole = [b"<page>%s</page>" % (b"</pag<" * n) for n in range(30)]
+    path.write_bytes(b"<mediawiki>\n" + b"\n <pag ".join(whole) + b"</mediawiki>")
+    monkeypatch.setattr(records_module, "READ_BYTES", step)
+    found = [page for part in plan_ranges(path, 100) for page in pages(part)]
+    assert [page for page in found if page != b"<pag"] == whole
 
 
 @pytest.mark.parametrize("keep", [1, 4, 9, 13])
