@@ -61,7 +61,10 @@ class Members:
     """Bytes that may fill the space behind a member."""
 
     def blocks(self, source: Range) -> Blocks:
-        """Decode the members that start in `source`, then those that follow."""
+        """Decode the members that start in `source`, then those that follow.
+
+        A trial owns of its last member what is packed before its limit: a file may be one member.
+        """
         start = 0 if source.start == 0 else self._first(source.path, source.start, source.stop)
         if start is None:
             return
@@ -72,7 +75,7 @@ class Members:
                     own = False
                     self._check_entry(source, feed)
                 for data in feed.member():
-                    yield data, own
+                    yield data, own and not feed.past_limit
 
     @contextmanager
     def _feed(self, source: Range, start: int) -> Iterator[_Feed]:
@@ -145,6 +148,11 @@ class _Feed:
         self.headers: list[int] = []
         """Places behind the range at which a member could start."""
 
+    @property
+    def past_limit(self) -> bool:
+        """Whether more has come in than a trial reads."""
+        return self._source.limit is not None and self._fetched > self._source.limit
+
     def coming(self) -> bytes:
         """The next bytes, enough for a header."""
         while len(self._ahead) < HEADER_BYTES and (data := self._fetch()):
@@ -180,7 +188,8 @@ class _Feed:
         self.position = self._fetched - len(self._ahead)
 
     def _fetch(self) -> bytes:
-        data = self._read(READ_BYTES)
+        left = (self._source.limit or 0) - self._fetched
+        data = self._read(min(READ_BYTES, left) if left > 0 else READ_BYTES)
         if self._fetched + len(data) > self._source.stop:
             window = self._tail + data
             base = self._fetched - len(self._tail)

@@ -22,6 +22,8 @@ class Range:
     size: int
     index: int = 0
     """Which of the file's ranges this is."""
+    limit: int | None = None
+    """Where a trial's ranges end, for what is no piece by itself from there on; None for all."""
 
     @property
     def name(self) -> str:
@@ -47,6 +49,8 @@ def plan_ranges(path: Location, target: int, *, limit: int | None = None) -> lis
 
 def as_ranges(path: Location, cuts: list[int], size: int) -> list[Range]:
     """The ranges between `cuts`, ascending, the first of which is 0."""
+    limit = cuts[-1] if cuts[-1] < size else None
     return [
-        Range(path, start, stop, size, index) for index, (start, stop) in enumerate(pairwise(cuts))
+        Range(path, start, stop, size, index, limit)
+        for index, (start, stop) in enumerate(pairwise(cuts))
     ]

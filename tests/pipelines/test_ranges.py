@@ -428,6 +428,26 @@ def test_a_limit_reads_the_records_that_start_before_it(tmp_path: Path) -> None:
         assert found == [b"%05d" % i for i in range(101)]
 
 
+@pytest.mark.parametrize("name", ["one.gz", "many.gz", "one.zst", "many.zst"])
+def test_a_limit_ends_within_a_member_wherever_the_ranges_are_cut(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(WRITERS[name](FALSE_DATA))
+    size = path.stat().st_size
+    wanted = FALSE_DATA.split(b"\n")
+    for limit in (1000, size // 3, size - 1):
+        read = {
+            tuple(line for part in plan_ranges(path, target, limit=limit) for line in lines(part))
+            for target in (size // 9, size // 2, 1 << 30)
+        }
+        (found,) = read
+        assert list(found) == wanted[: len(found)]
+        # zstd gives a block of up to 128 KiB at a time.
+        assert abs(len(found) / len(wanted) - limit / size) < 0.15
+    assert read_all(path, 1000) == wanted
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with serve() as running:
