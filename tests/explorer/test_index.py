@@ -50,6 +50,33 @@ def test_facts_and_parts_are_those_of_a_plain_reading(dataset: Dataset) -> None:
     assert index.best == best.tolist()
 
 
+def test_facts_that_are_stated_no_more_are_in_no_row(tmp_path: Path) -> None:
+    earlier = make_dataset(tmp_path / "earlier", countries=20, seed=4)
+    later = make_dataset(tmp_path / "later", countries=30)
+    split = ["split", later.path, "--earlier", earlier.path, "--out", tmp_path / "both"]
+    assert CliRunner().invoke(main, [str(each) for each in split]).exit_code == 0
+    dataset = Dataset(tmp_path / "both")
+    assert dataset.manifest.counts["temporal_removed"]
+    index = open_index(dataset)
+    found = index.parts("temporal", np.arange(len(index.triplets_N3), dtype=np.int32))
+    stated = {
+        part: {tuple(row) for row in triplets_N3.tolist()}
+        for part, triplets_N3 in dataset.parts("temporal").items()
+    }
+    rows = [tuple(row) for row in index.triplets_N3.tolist()]
+    assert found == [tuple(p for p, held in stated.items() if row in held) for row in rows]
+
+
+def test_a_part_that_holds_a_foreign_triplet_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = make_dataset(tmp_path / "small", countries=4)
+    foreign_N3 = np.array([[0, 0, 0]], dtype=np.int32)
+    monkeypatch.setattr(Dataset, "parts", lambda *_: {"test": foreign_N3})
+    with pytest.raises(DatasetError, match=r"transductive test holds 1 triplets .*verify"):
+        open_index(dataset)
+
+
 def test_every_id_is_found_and_no_other(hostile: Dataset) -> None:
     index = open_index(hostile)
     for number, identity in enumerate(hostile.entity_ids):
