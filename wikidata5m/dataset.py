@@ -116,7 +116,7 @@ class Dataset:
         >>> len(dataset.texts.take([3, 1]))
         2
         """
-        return Texts(self.path / schema.DESCRIPTIONS, self.num_entities)
+        return Texts(self.path, self.manifest.files, self.num_entities)
 
     def text(self, index: int) -> str:
         """The description of one entity, of which only its row group is read; '' for none.

@@ -32,8 +32,12 @@ class Texts(Sequence[str]):
     any order.
     """
 
-    def __init__(self, folder: Path, num_entities: int) -> None:
-        self.shards = sorted(folder.glob("*.parquet"))
+    def __init__(self, folder: Path, files: Iterable[str], num_entities: int) -> None:
+        """`files` are those of the dataset's manifest. Raises DatasetError when a shard is missing
+        or cannot be read.
+        """
+        own = f"{schema.DESCRIPTIONS}/"
+        self.shards = sorted(folder / name for name in files if name.startswith(own))
         if not self.shards:
             raise DatasetError(
                 f"{folder}: no descriptions; run `wikidata5m verify` and build the dataset again"

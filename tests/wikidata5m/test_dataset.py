@@ -70,7 +70,11 @@ def _shards(folder: Path, shards: Sequence[dict[int, str]]) -> None:
             {"index": list(shard), "text": list(shard.values())},
             schema={"index": pl.Int32, "text": pl.String},
         )
-        write_parquet(frame, schema.DESCRIPTION_SCHEMA, folder / f"{number:05}.parquet")
+        write_parquet(frame, schema.DESCRIPTION_SCHEMA, folder / _shard(number))
+
+
+def _shard(number: int) -> str:
+    return f"descriptions/{number:05}.parquet"
 
 
 @pytest.mark.parametrize("rows", [1, 3, 1000])
@@ -85,7 +89,7 @@ def test_texts_are_those_that_were_written_in_any_order(
     told = {int(index): f"text of {index} é" for index in order}
     items = list(told.items())
     _shards(tmp_path, [dict(items[:11]), {}, dict(items[11:])])
-    read = Texts(tmp_path, 40)
+    read = Texts(tmp_path, map(_shard, range(3)), 40)
     expected = [told.get(index, "") for index in range(40)]
     assert list(read) == expected
     assert read[:] == expected
@@ -100,10 +104,19 @@ def test_texts_are_those_that_were_written_in_any_order(
 
 def test_damaged_and_missing_texts_are_told_with_the_file(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no descriptions"):
-        Texts(tmp_path, 3)
-    (tmp_path / "00000.parquet").write_bytes(b"no parquet")
+        Texts(tmp_path, ["entities.parquet"], 3)
+    (tmp_path / "descriptions").mkdir()
+    (tmp_path / "descriptions/00000.parquet").write_bytes(b"no parquet")
     with pytest.raises(DatasetError, match=r"00000\.parquet: cannot be read"):
-        Texts(tmp_path, 3)
+        Texts(tmp_path, [_shard(0)], 3)
+
+
+def test_texts_are_those_of_the_manifest_whatever_the_folder_holds(tmp_path: Path) -> None:
+    _shards(tmp_path, [{0: "zero"}, {2: "two"}, {7: "of no dataset"}])
+    assert list(Texts(tmp_path, [_shard(0), _shard(1)], 3)) == ["zero", "", "two"]
+    (tmp_path / _shard(1)).unlink()
+    with pytest.raises(DatasetError, match=r"00001\.parquet: cannot be read \(.*verify"):
+        Texts(tmp_path, [_shard(0), _shard(1)], 3)
 
 
 @pytest.mark.parametrize("column", ["index", "text"])
