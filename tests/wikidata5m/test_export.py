@@ -27,6 +27,7 @@ from tests.datasets import make_dataset
 from wikidata5m import schema
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
+from wikidata5m.errors import DatasetError
 from wikidata5m.export import huggingface
 from wikidata5m.export.networkx import to_networkx
 from wikidata5m.export.run import FORMATS, Format, export_dataset
@@ -384,6 +385,29 @@ def test_what_cannot_be_exported_says_why(tmp_path: Path) -> None:
     assert "which --overwrite would delete" in told("--format", "tsv", *inside)[1]
     assert sorted(dataset.path.rglob("*")) == before
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("kind", ["tsv", "hf"])
+@pytest.mark.parametrize("harm", ["gone", "empty", "torn"])
+def test_a_damaged_file_is_told_with_the_fix(tmp_path: Path, kind: Format, harm: str) -> None:
+    small = make_dataset(tmp_path / "small")
+    both = "transductive,classification"
+    made = run("split", small.path, "--out", tmp_path / "data", "--settings", both)
+    assert made.exit_code == 0, made.stderr
+    for name in ("descriptions/00000.parquet", "classification/test.parquet"):
+        damaged = tmp_path / "data" / name
+        whole = damaged.read_bytes()
+        damaged.unlink()
+        if harm != "gone":
+            # Torn where the last column's values end, so that the rest can be read.
+            place = pq.ParquetFile(io.BytesIO(whole)).metadata.row_group(0)
+            last = place.column(place.num_columns - 1)
+            end = last.data_page_offset + last.total_compressed_size
+            torn = whole[: end - 10] + bytes(10) + whole[end:]
+            damaged.write_bytes(torn if harm == "torn" else b"")
+        with pytest.raises(DatasetError, match=rf"{name}: cannot be read \(.*verify"):
+            export_dataset(Dataset(tmp_path / "data"), tmp_path / "out", kind)
+        damaged.write_bytes(whole)
 
 
 def test_a_failed_export_leaves_what_was_there(

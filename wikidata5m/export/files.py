@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from wikidata5m import schema
 from wikidata5m.dataset import Dataset, Triplets
-from wikidata5m.errors import DatasetError
+from wikidata5m.errors import DatasetError, unreadable
 from wikidata5m.schema import PARTS, SUPPORT, Part, Setting, Support
 
 BATCH: Final = 1 << 20
@@ -125,20 +125,23 @@ def whole_frames(dataset: Dataset) -> Iterator[pl.DataFrame]:
 def labelled_frame(dataset: Dataset, part: Part) -> pl.DataFrame:
     """A classification set: head, relation and tail as ids, and the label."""
     name = schema.classification_file(part)
-    label = pl.read_parquet(dataset.path / name, columns=["label"], glob=False)
-    return pl.concat([_named(dataset, dataset.read_triplets(name)), label], how="horizontal")
+    label = dataset.read_column(name, "label")
+    return _named(dataset, dataset.read_triplets(name)).with_columns(label)
 
 
 def text_frames(dataset: Dataset) -> Iterator[pl.DataFrame]:
-    """The descriptions as frames of (entity, text), in the order they are stored."""
-    for name in sorted(dataset.manifest.files):
-        if name.startswith(f"{schema.DESCRIPTIONS}/"):
-            for batch in pq.ParquetFile(dataset.path / name).iter_batches(BATCH >> 4):
+    """The descriptions as frames of (entity, text), in the order they are stored.
+
+    Raises DatasetError when a shard cannot be read.
+    """
+    for shard in dataset.texts.shards:
+        try:
+            for batch in pq.ParquetFile(shard).iter_batches(BATCH >> 4):
                 index = batch.column("index").to_numpy()
                 texts = pl.Series("text", pl.from_arrow(batch.column("text")), dtype=pl.String)
-                yield pl.DataFrame(
-                    {"entity": dataset.entities["entity"].gather(index), "text": texts}
-                )
+                yield pl.DataFrame({"entity": dataset.entity_ids.gather(index), "text": texts})
+        except (OSError, pa.ArrowException) as error:
+            raise unreadable(shard, error) from None
 
 
 def table_frames(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
