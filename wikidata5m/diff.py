@@ -8,7 +8,9 @@ keep their index, those that B alone has follow. Legend: N triplets, keys as in 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -23,8 +25,6 @@ from wikidata5m.splits import among, triplet_keys
 
 Keys = npt.NDArray[np.int64]
 ABSENT: Final = "absent"
-PLACE: Final = frozenset({"role", "path"})
-"""What a source's entry says that is no difference of the source itself."""
 
 
 def diff(a: Dataset, b: Dataset, *, examples: int = 5) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def diff(a: Dataset, b: Dataset, *, examples: int = 5) -> dict[str, Any]:
         "equal": a.manifest.dataset_hash == b.manifest.dataset_hash,
         **by_stages("diff", stages),
         "config": dict(_changes(a.manifest.config, b.manifest.config)),
-        "sources": dict(_changes(_sources(a), _sources(b))),
+        "sources": _changed_sources(a, b),
         "counts": dict(_changes(a.manifest.counts, b.manifest.counts)),
         "drops": dict(_changes(a.manifest.drops, b.manifest.drops)),
         "software": dict(_changes(a.manifest.software, b.manifest.software)),
@@ -204,14 +204,22 @@ def _counts(of_a: int, of_b: int, added: int, removed: int) -> dict[str, Any]:
     }
 
 
-def _sources(dataset: Dataset) -> dict[str, Any]:
-    """Sources by role, without the place where they lay."""
-    return {
-        str(source.get("role", place)): {
-            k: v for k, v in source.items() if k not in {"role", "path"}
-        }
-        for place, source in enumerate(dataset.manifest.sources)
-    }
+def _changed_sources(a: Dataset, b: Dataset) -> dict[str, Any]:
+    """Sources by role; by file name too where either has several of it, as a release's files."""
+    roles = [Counter(source["role"] for source in each.manifest.sources) for each in (a, b)]
+    several = {role for count in roles for role, sources in count.items() if sources > 1}
+    return dict(_changes(_sources(a, several), _sources(b, several)))
+
+
+def _sources(dataset: Dataset, several: set[str]) -> dict[str, Any]:
+    """What is told of each, without the place where it lay."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for source in dataset.manifest.sources:
+        role = source["role"]
+        key = f"{role} {Path(source['path']).name}" if role in several else role
+        told = {k: v for k, v in source.items() if k not in {"role", "path"}}
+        found.setdefault(key, []).append(told)
+    return {key: told[0] if len(told) == 1 else told for key, told in found.items()}
 
 
 def _changes(

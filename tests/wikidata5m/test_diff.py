@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,34 @@ def test_every_kind_of_change_is_found(small: Dataset, tmp_path: Path) -> None:
     assert result["sources"]["wikidata"]["b"]["sha256"] == "bb"
     back = diff(other, small)["triplets"]
     assert (back["added"], back["removed"]) == (triplets["removed"], triplets["added"])
+
+
+def test_each_of_several_sources_of_one_role_is_compared(small: Dataset, tmp_path: Path) -> None:
+    def told(*files: tuple[str, str]) -> Dataset:
+        sources = tuple(
+            {"role": "release", "path": path, "sha256": hashed} for path, hashed in files
+        )
+        folder = tmp_path / f"with {len(list(tmp_path.iterdir()))}"
+        shutil.copytree(small.path, folder)
+        dataclasses.replace(small.manifest, sources=sources).save(folder)
+        return Dataset(folder)
+
+    one = told(("a/text.gz", "1"), ("a/alias.gz", "2"), ("a/alias.gz", "3"))
+    same = told(("b/text.gz", "1"), ("b/alias.gz", "2"), ("b/alias.gz", "3"))
+    other = told(("b/text.gz", "9"), ("b/alias.gz", "4"), ("b/alias.gz", "3"))
+    single = told(("c/text.gz", "1"))
+    assert diff(one, same)["sources"] == {}
+    assert diff(one, other)["sources"] == {
+        "release text.gz.sha256": {"a": "1", "b": "9"},
+        "release alias.gz": {
+            "a": [{"sha256": "2"}, {"sha256": "3"}],
+            "b": [{"sha256": "4"}, {"sha256": "3"}],
+        },
+    }
+    assert list(diff(one, single)["sources"]) == ["release alias.gz"]
+    assert diff(single, told(("d/new.gz", "5")))["sources"] == {
+        "release.sha256": {"a": "1", "b": "5"}
+    }
 
 
 def test_the_command_tells_the_differences(small: Dataset, tmp_path: Path) -> None:
