@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 import polars as pl
@@ -266,6 +267,15 @@ def test_libkge_copies_are_read_under_their_own_names(tmp_path: Path, members: M
     told = identify(folder / "wikidata5m.tar.gz").told
     assert told.startswith("unknown")
     assert told.endswith("in LibKGE's layout")
+
+
+@pytest.mark.parametrize("names", ["_entity.txt", "_relation.txt", "ductive_*.txt"])
+def test_empty_files_are_refused(tmp_path: Path, members: Members, names: str) -> None:
+    emptied = {
+        name: b"" if fnmatch(name, f"*{names}") else content for name, content in members.items()
+    }
+    with pytest.raises(InputError, match=r"holds no (name|triplet)"):
+        read(tmp_path, emptied)
 
 
 def test_splits_of_two_versions_are_refused(tmp_path: Path, members: Members) -> None:

@@ -33,6 +33,7 @@ from wikidata5m.writer import Provenance, Tables, write_dataset
 
 INSTANCE_OF: Final = "P31"
 DISAMBIGUATION_PAGE: Final = "Q4167410"
+WHOLE: Final = "name a folder with the whole files, or leave --from out to download them"
 FOREIGN_SHARE: Final = 0.01
 """More of a split than this that the other split lacks means two versions, not a slip."""
 
@@ -134,6 +135,8 @@ def _read_graph(files: ReleaseFiles, bad: BadLines, on_bytes: OnFile) -> _Graph:
     places = [(setting, part) for setting, split in files.triplets.items() for part in split]
     paths = [files.triplets[setting][part] for setting, part in places]
     read = read_triplets(paths, LAYOUT, bad, on_bytes=on_bytes(paths[0]))
+    if not sum(map(len, read.triplets)):
+        raise InputError(paths[0], "holds no triplet, nor do the others", fix=WHOLE)
     splits: dict[Setting, dict[Part | Support, Triplets]] = {s: {} for s in files.triplets}
     sizes = len(read.entities), len(read.relations)
     for (setting, part), triplets_N3 in zip(places, read.triplets, strict=True):
@@ -150,7 +153,10 @@ def _read_aliases(
     if path is None:
         empty: list[list[str]] = [[]] * len(ids)
         return pl.Series("aliases", empty, dtype=pl.List(pl.String))
-    read = pl.concat(read_names(path, bad, on_bytes(path)))
+    frames = list(read_names(path, bad, on_bytes(path)))
+    if not frames:
+        raise InputError(path, "holds no name", fix=WHOLE)
+    read = pl.concat(frames)
     known = read.join(frame, on="id", how="semi")
     first = known.unique("id", keep="first", maintain_order=True)
     drops["name_of_unknown_id"] += read.height - known.height
