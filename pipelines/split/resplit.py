@@ -30,7 +30,8 @@ from wikidata5m.writer import as_table
 
 FOLDERS: Final = (*SETTINGS, "classification")
 """What is written anew; everything else of a dataset stays."""
-_OF_A_SPLIT: Final = re.compile(r"(no|smaller) \w+ (split|set)\b")
+_OF_A_SPLIT: Final = re.compile(rf"(no|smaller) \w+ (split|set)\b|({'|'.join(FOLDERS)}):")
+"""How a note of a split begins, also of one that the source's own files made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

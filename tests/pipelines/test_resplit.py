@@ -83,6 +83,23 @@ def test_only_the_splits_asked_for_are_there_and_they_can_be_made_again(
     assert verify(load(tmp_path / "b")) == []
 
 
+def test_what_was_said_of_a_split_that_is_made_anew_goes(small: Dataset, tmp_path: Path) -> None:
+    graph = tmp_path / "graph"
+    graph.mkdir()
+    for part in ("train", "test"):
+        rows = small.to_frame("transductive", part)
+        rows.write_csv(graph / f"{part}.txt", separator="\t", include_header=False)
+    made = ["import", str(graph), "--out", str(tmp_path / "data")]
+    assert CliRunner().invoke(main, made).exit_code == 0
+    empty = "transductive: the source has no valid part, so it is empty"
+    notes = load(tmp_path / "data").manifest.notes
+    assert empty in notes
+    assert run(tmp_path / "data", "--out", tmp_path / "out").exit_code == 0
+    anew = load(tmp_path / "out")
+    assert len(anew.triplets("transductive", "valid"))
+    assert set(notes) - set(anew.manifest.notes) == {empty}
+
+
 def test_a_later_dataset_is_split_by_time(small: Dataset, tmp_path: Path) -> None:
     earlier = make_dataset(tmp_path / "earlier", countries=20, seed=4)
     out = tmp_path / "out"
