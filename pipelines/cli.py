@@ -260,8 +260,6 @@ def split(
     from wikidata5m.config import load_config
     from wikidata5m.dataset import Dataset
 
-    if settings is None and earlier:
-        settings = "temporal"
     given: dict[str, str | int | None] = {
         "settings": None if settings is None else f"[{settings}]",
         "seed": seed,
@@ -269,7 +267,8 @@ def split(
         "split.test": test,
     }
     chosen = [f"{key}={value}" for key, value in given.items() if value is not None]
-    config = load_config(ResplitConfig, file, (*overrides, *chosen))
+    defaults = ["settings=[temporal]"] if earlier else []
+    config = load_config(ResplitConfig, file, (*overrides, *chosen), defaults=defaults)
     before = Dataset(earlier) if earlier else None
     manifest = resplit(Dataset(folder), out, config, earlier=before, overwrite=overwrite)
     emit(asdict(manifest), as_json=as_json, text=_render_splits(manifest))

@@ -21,14 +21,19 @@ def load_config(
     cls: type[Config],
     file: Path | Sequence[Path] | None = None,
     overrides: Iterable[str] = (),
+    *,
+    defaults: Iterable[str] = (),
 ) -> Config:
     """Build `cls` from its defaults, then `file` (YAML), then `overrides` ("train.lr=1e-3").
 
+    `defaults`, written as overrides are, stand in for those of the class.
     Of several files a later one wins, key by key. Raises ConfigError on an unknown key (with the
     closest known one), a value of the wrong type, or one that the class's own checks refuse.
     """
     files = [file] if isinstance(file, Path) else list(file or ())
     values: dict[str, Any] = {}
+    for default in defaults:
+        _apply(values, default)
     for each in files:
         read = _read_yaml(each)
         _refuse_unknown(cls, read, where=str(each))

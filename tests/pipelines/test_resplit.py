@@ -128,6 +128,28 @@ def test_a_later_dataset_is_split_by_time(small: Dataset, tmp_path: Path) -> Non
     assert sum(whole.manifest.departures.values()) == drops["temporal_unseen_entity"] > 0
 
 
+def test_settings_that_are_configured_win_over_the_default_of_earlier(
+    small: Dataset, tmp_path: Path
+) -> None:
+    earlier = make_dataset(tmp_path / "earlier", countries=20, seed=4)
+    both = ("transductive", "temporal")
+    (tmp_path / "both.yaml").write_text("settings: [transductive, temporal]\nseed: 1\n")
+    ways: tuple[tuple[str | Path, ...], ...] = (
+        ("--set", "settings=[transductive,temporal]"),
+        ("--config", tmp_path / "both.yaml"),
+        ("--settings", "transductive,temporal", "--set", "settings=[temporal]"),
+    )
+    for place, asked in enumerate(ways):
+        out = tmp_path / f"out{place}"
+        result = run(small.path, "--earlier", earlier.path, "--out", out, *asked)
+        assert result.exit_code == 0, result.stderr
+        assert load(out).settings == both
+    (tmp_path / "seed.yaml").write_text("seed: 1\n")
+    given = ("--earlier", earlier.path, "--config", tmp_path / "seed.yaml")
+    assert run(small.path, "--out", tmp_path / "by-time", *given).exit_code == 0
+    assert load(tmp_path / "by-time").settings == ("temporal",)
+
+
 def as_strings(dataset: Dataset, part: str = "") -> set[tuple[str, str, str]]:
     entity = dataset.entities["entity"].to_list()
     relation = dataset.relations["relation"].to_list()
