@@ -71,6 +71,11 @@ def test_the_index_alone_can_be_made(
     made = _call(dataset.path, "--index-only")
     assert made.exit_code == 0
     assert list(tmp_path.glob("explore-*"))
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("WIKIDATA5M_HOME", str(tmp_path / "file"))
+    unkept = _call(dataset.path, "--index-only")
+    assert unkept.exit_code == 1
+    assert "cannot be written" in unkept.stderr.splitlines()[-1]
 
 
 @contextmanager

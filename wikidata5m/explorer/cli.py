@@ -63,10 +63,14 @@ def explore(
       wikidata5m explore wikidata5m-2019-07 --host 0.0.0.0 --token new
     """
     from wikidata5m.dataset import Dataset
+    from wikidata5m.explorer.index import keep_index
     from wikidata5m.explorer.library import Library
 
     if index_only:
-        Library(Dataset(folder))
+        dataset = Dataset(folder)
+        # Pages do without a cache folder; who asks for the index alone asks for a kept one.
+        keep_index(dataset)
+        Library(dataset)
         return
     from wikidata5m.explorer.serve import Address, explore
 

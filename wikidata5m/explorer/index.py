@@ -125,15 +125,20 @@ class Index:
         return text.encode("utf-8")
 
 
+def keep_index(dataset: Dataset) -> Path:
+    """The kept folder of a dataset's index, made where there is none. Raises KeptError."""
+    key = f"{FORMAT}-{dataset.manifest.dataset_hash}"
+    return kept_folder("explore", key, dataset.path, partial(_write, dataset))
+
+
 def open_index(dataset: Dataset) -> Index:
     """The index of a dataset, made where there is none.
 
     Where the cache folder cannot be written it goes when the program ends. Raises KeptError when
     it is damaged, or has no room in the system's temporary folder either.
     """
-    key = f"{FORMAT}-{dataset.manifest.dataset_hash}"
     try:
-        folder = kept_folder("explore", key, dataset.path, partial(_write, dataset))
+        folder = keep_index(dataset)
     except KeptError as error:
         log(f"the index of facts is not kept: {error}")
     else:
