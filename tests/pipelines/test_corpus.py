@@ -153,6 +153,12 @@ def test_verify_tells_a_damaged_corpus(shards: Corpus) -> None:
     assert "documents/00000.parquet" in result.stdout
     with pytest.raises(DatasetError, match="cannot be read"):
         list(shards)
+    shutil.rmtree(shards.path / "documents")
+    result = run(main, ["verify", str(shards.path), "--json"])
+    assert result.exit_code == 1
+    assert ujson.loads(result.stdout)["breaches"] == [
+        f"{name}: missing" for name in shards.manifest.files
+    ]
 
 
 def test_an_interrupted_corpus_goes_on_where_it_stopped(
