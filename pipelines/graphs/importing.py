@@ -300,14 +300,14 @@ def _count_texts(
 
 
 def _tell_names(tables: Tables) -> tuple[dict[str, int], tuple[str, ...]]:
-    """How many ids stand for a name they lack."""
+    """How many ids are names: for want of another, or since the files name them so."""
     counts, notes = {}, []
     for what, frame, key in (
         ("entities", tables.entities, "entity"),
         ("relations", tables.relations, "relation"),
     ):
-        unnamed = int((frame["label"] == frame[key]).sum())
-        counts[f"{what}_named_by_id"] = unnamed
-        if unnamed:
-            notes.append(f"{unnamed:,} of {frame.height:,} {what} have no name but their id")
+        by_id = int((frame["label"] == frame[key]).sum())
+        counts[f"{what}_named_by_id"] = by_id
+        if by_id:
+            notes.append(f"{by_id:,} of {frame.height:,} {what} have their id as name")
     return counts, tuple(notes)

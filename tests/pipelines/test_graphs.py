@@ -286,8 +286,8 @@ def test_texts_and_names_are_found_and_counted(tmp_path: Path) -> None:
     }
     assert dataset.manifest.departures == {"entity_without_text": 1}
     assert dataset.manifest.notes == (
-        "1 of 2 entities have no name but their id",
-        "1 of 2 relations have no name but their id",
+        "1 of 2 entities have their id as name",
+        "1 of 2 relations have their id as name",
     )
     result = run(folder, "--out", tmp_path / "data", "--overwrite")
     assert "not read: " in result.stderr
