@@ -6,7 +6,7 @@ Each check returns sentences, one per breach; no sentence means that it holds.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from wikidata5m import schema
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.manifest import check_files
-from wikidata5m.schema import PARTS, SUPPORT, Setting, departure_meaning
+from wikidata5m.schema import PARTS, Setting, departure_meaning
 from wikidata5m.splits import Split, departures, mislabelled, triplet_keys, uncovered
 
 UNHELD: Final = ("border", "unseen_entity", "unseen_relation")
@@ -33,7 +33,7 @@ def verify(dataset: Dataset) -> list[str]:
     if damaged:
         return damaged
     whole_N3 = dataset.triplets()
-    splits = {setting: _read_split(dataset, setting) for setting in dataset.settings}
+    splits = {setting: dataset.parts(setting) for setting in dataset.settings}
     misplaced = [*_check_counts(dataset), *_check_ranges(dataset, whole_N3, splits)]
     if misplaced:
         return misplaced
@@ -47,13 +47,6 @@ def verify(dataset: Dataset) -> list[str]:
     if splits:
         found |= _mislabelled(dataset, next(iter(splits.values())))
     return [*breaches, *_check_departures(found, dataset.manifest.departures)]
-
-
-def _read_split(dataset: Dataset, setting: Setting) -> Split:
-    support = schema.split_file(setting, SUPPORT) in dataset.manifest.files
-    return {part: dataset.triplets(setting, part) for part in PARTS} | (
-        {SUPPORT: dataset.support(setting)} if support else {}
-    )
 
 
 def _check_counts(dataset: Dataset) -> Iterator[str]:
@@ -70,7 +63,7 @@ def _check_counts(dataset: Dataset) -> Iterator[str]:
 
 
 def _check_ranges(
-    dataset: Dataset, whole_N3: Triplets, splits: dict[Setting, Split]
+    dataset: Dataset, whole_N3: Triplets, splits: Mapping[Setting, Split]
 ) -> Iterator[str]:
     """No index points outside its table."""
     read = {schema.TRIPLETS: whole_N3} | {

@@ -14,7 +14,7 @@ import polars as pl
 from pipelines.draws import Ints, order
 from pipelines.split.config import SplitConfig, SplitResult, nothing
 from wikidata5m.dataset import Dataset, Triplets
-from wikidata5m.splits import triplet_keys
+from wikidata5m.splits import among, triplet_keys
 
 Mask = npt.NDArray[np.bool_]
 
@@ -70,7 +70,7 @@ def temporal(
     sizes = (num_entities, num_relations)
     before = triplet_keys(earlier.triplets, sizes)
     now = triplet_keys(later_N3, sizes)
-    new_N3 = later_N3[~_among(now, before)]
+    new_N3 = later_N3[~among(now, before)]
     unseen_entity, unseen_relation = _unseen(new_N3, earlier.triplets, sizes)
     drops = {
         "temporal_entity_gone": earlier.entity_gone,
@@ -95,7 +95,7 @@ def temporal(
         drops=drops,
         counts={
             "temporal_new": len(new_N3),
-            "temporal_removed": int((~_among(before, now)).sum()),
+            "temporal_removed": int((~among(before, now)).sum()),
         },
     )
 
@@ -109,11 +109,3 @@ def _unseen(new_N3: Triplets, train_N3: Triplets, sizes: tuple[int, int]) -> tup
     known_R[train_N3[:, 1]] = True
     no_entity = ~(known_E[new_N3[:, 0]] & known_E[new_N3[:, 2]])
     return no_entity, ~known_R[new_N3[:, 1]] & ~no_entity
-
-
-def _among(keys: Ints, ordered: Ints) -> Mask:
-    """Which of the keys occur in the sorted others."""
-    if not len(ordered):
-        return np.zeros(len(keys), dtype=np.bool_)
-    place = np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)
-    return np.asarray(ordered[place] == keys)

@@ -15,6 +15,7 @@ from pipelines.synthetic.plan import INSTANCE_OF, Plan
 from wikidata5m.console import Progress
 from wikidata5m.dataset import Triplets
 from wikidata5m.errors import ConfigError
+from wikidata5m.splits import among
 
 BATCH: Final = 1 << 21
 LEAST: Final = 1000
@@ -42,7 +43,7 @@ def draw_triplets(plan: Plan, update: Progress) -> Triplets:
         found = np.concatenate([drawn, *fresh])
         found.sort()
         found = _unique(found)
-        found = found[~_among(found, fixed)]
+        found = found[~among(found, fixed)]
         rate = (len(found) - len(drawn)) / count
         if rate < LEAST_RATE:
             raise ConfigError(
@@ -140,8 +141,3 @@ def _unique(ordered: Ints) -> Ints:
     fresh[1:] = ordered[1:] != ordered[:-1]
     found: Ints = ordered[fresh]
     return found
-
-
-def _among(keys: Ints, ordered: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    place = np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)
-    return np.asarray(ordered[place] == keys)
