@@ -31,6 +31,7 @@ from pipelines.work import (
     WIKIPEDIA,
     absolute,
     check_kind,
+    check_roles,
     check_same,
     cut,
     finished,
@@ -140,6 +141,7 @@ def build(
     excluded_X3 = NOTHING_EXCLUDED if unwanted is None else read_exclusions(unwanted)
     work = out / WORK
     if resume and (manifest := finished(out, work)):
+        check_roles(manifest, ("wikidata", "wikipedia", EXCLUDED), out)
         check_same(_identity_of(manifest), _identity(source, config), out)
         log(f"{out}: complete already")
         return manifest

@@ -30,6 +30,7 @@ from pipelines.work import (
     PLAIN_FACTOR,
     WIKIPEDIA,
     check_kind,
+    check_roles,
     check_same,
     cut,
     finished,
@@ -105,6 +106,7 @@ def make_corpus(
     asked = {"config": asdict(config), "sources": _identity(source, files)}
     work = out / WORK
     if resume and (manifest := finished(out, work)):
+        check_roles(manifest, ("wikipedia", "texts"), out)
         begun = {"config": manifest.config, "sources": _identity_of(manifest)}
         check_same(begun, asked | {"sources": [one[:3] for one in asked["sources"]]}, out)
         log(f"{out}: complete already")

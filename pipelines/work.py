@@ -1,14 +1,14 @@
-"""What a run by tasks was begun with, and how its dumps are cut. Imports ranges, and of the package
-wikidata5m errors, files, manifest and schema.
+"""What a run by tasks was begun with, and how its dumps are cut.
 
-A plan lies beside the tasks: what decides the result, and what decides the cuts. A resume goes on
-only with the same, for finished tasks of other cuts would give records twice, or not at all.
+Imports errors, files, manifest, ranges, schema. A plan lies beside the tasks: what decides the result,
+and what decides the cuts. A resume goes on only with the same, for finished tasks of other cuts
+would give records twice, or not at all.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -105,6 +105,15 @@ def check_same(begun: object, asked: object, out: Path) -> None:
         raise OutputExistsError(
             f"{out}: was begun with other sources or settings; "
             "repeat those, or pass --overwrite to start anew"
+        )
+
+
+def check_roles(manifest: Manifest, roles: Collection[str], out: Path) -> None:
+    """Raise OutputExistsError when what lies finished in `out` was made from other than `roles`."""
+    if not {source.get("role") for source in manifest.sources} <= set(roles):
+        raise OutputExistsError(
+            f"{out}: holds what another command made; "
+            "name another folder, or pass --overwrite to replace it"
         )
 
 

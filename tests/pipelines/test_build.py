@@ -208,6 +208,20 @@ def test_what_is_replaced_stays_until_the_new_build_cannot_fail(
     }
 
 
+def test_a_resume_in_what_another_command_made_is_refused(world: Path, tmp_path: Path) -> None:
+    build(dumps(world), tmp_path / "built", BuildConfig())
+    out = str(tmp_path / "split")
+    split = ["split", str(tmp_path / "built"), "--out", out, "--settings", "transductive"]
+    assert CliRunner().invoke(main, split).exit_code == 0
+    wikidata = ["--wikidata", str(world / "wikidata.json.bz2")]
+    for command in (["build", *wikidata], ["corpus"]):
+        run = [*command, "--wikipedia", str(world / "enwiki.xml.bz2"), "--out", out, "--resume"]
+        result = CliRunner().invoke(main, run)
+        assert result.exit_code == 1
+        assert f"{out}: holds what another command made" in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
 def test_overwriting_never_deletes_the_dumps(world: Path, tmp_path: Path) -> None:
     shutil.copytree(world, tmp_path / "all")
     run = ["build", "--wikidata", str(tmp_path / "all/wikidata.json.bz2"), "--overwrite"]
