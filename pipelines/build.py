@@ -14,6 +14,7 @@ import re
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -150,19 +151,15 @@ def build(
         asked = _identity(source, config)
         task_bytes = plan(work, asked, source.wikipedia_index, _share(source))
         with _workers(source, work) as executor:
-            hashed = [
-                executor.submit(describe, role, absolute(each), hashed=_is_hashed(role, config))
-                for role, each in source.sources
-            ]
             tasks = _tasks(source, work, config, task_bytes)
-            _extract(tasks, executor)
-            sources = tuple(
-                future.result() | {"path": shown(each)}
-                for future, (_, each) in zip(hashed, source.sources, strict=True)
-            )
+            described = _extract(tasks, executor, source, config)
         unread = _unread(tasks, source)
         log("align: items with pages")
         aligned = align(work, config.min_words, excluded_X3)
+        sources = tuple(
+            record | {"path": shown(each)}
+            for record, (_, each) in zip(described, source.sources, strict=True)
+        )
         invented = (INVENTED,) if _GENERATED in head(source.wikipedia) else ()
         trial = _trial_note(config)
         made = _split(aligned.tables, config)
@@ -256,10 +253,17 @@ def _tasks(source: BuildInput, work: Path, config: BuildConfig, task_bytes: int)
     ]
 
 
-def _extract(tasks: list[Task], executor: Executor) -> None:
+def _extract(
+    tasks: list[Task], executor: Executor, source: BuildInput, config: BuildConfig
+) -> list[dict[str, Any]]:
+    """Do the tasks, then describe the sources: a bad record is told before all is hashed."""
+    describing = [
+        partial(describe, role, absolute(each), hashed=_is_hashed(role, config))
+        for role, each in source.sources
+    ]
     total = sum(task.source.stop - task.source.start for task in tasks)
     with progress("extract", total, "bytes") as update:
-        perform_all(tasks, executor, update)
+        return perform_all(tasks, executor, update, describing)
 
 
 def _unread(tasks: list[Task], source: BuildInput) -> tuple[str, ...]:

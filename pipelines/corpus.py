@@ -118,10 +118,9 @@ def make_corpus(
         tasks = _tasks(source, files, work.absolute(), config, task_bytes)
         total = sum(task.source.stop - task.source.start for task in tasks)
         with worker_pool(source.workers) as executor:
-            described = executor.submit(_describe, source, files, hashed=config.limit is None)
+            describing = partial(_describe, source, files, hashed=config.limit is None)
             with progress("read", total, "bytes") as update:
-                perform_all(tasks, executor, update)
-            sources = described.result()
+                (sources,) = perform_all(tasks, executor, update, [describing])
         manifest = _gather([task.out for task in tasks], out, config, sources, overwrite=overwrite)
         manifest.save(out)
     return manifest

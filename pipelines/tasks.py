@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,6 +28,7 @@ from wikidata5m.errors import Wikidata5MError
 from wikidata5m.files import atomic_path
 
 Row = tuple[object, ...]
+Result = TypeVar("Result")
 ROWS_PER_GROUP: Final = 20_000
 BACKLOG: Final = 1024
 """Most tasks handed to an executor at a time: plenty for a cluster, little for its scheduler."""
@@ -92,12 +93,19 @@ def perform(task: Task) -> None:
             raise
 
 
-def perform_all(tasks: Iterable[Task], executor: Executor, update: Progress) -> None:
-    """Do every task; `update` is told the bytes read so far, as on disk.
+def perform_all(
+    tasks: Iterable[Task],
+    executor: Executor,
+    update: Progress,
+    last: Iterable[Callable[[], Result]] = (),
+) -> list[Result]:
+    """Do every task, and behind them `last`, whose results are returned.
 
-    The first failure stops what has not begun and is raised; finished tasks stay for a resume.
+    `update` is told the bytes that tasks have read so far, as on disk. The first failure stops what
+    has not begun and is raised; finished tasks stay for a resume.
     """
     running: dict[Future[None], Task] = {}
+    behind: list[Future[Result]] = []
     done = 0
 
     def collect(most: int) -> None:
@@ -115,15 +123,18 @@ def perform_all(tasks: Iterable[Task], executor: Executor, update: Progress) -> 
             else:
                 running[executor.submit(perform, task)] = task
                 collect(most=BACKLOG - 1)
+        behind += map(executor.submit, last)
         collect(most=0)
         update(done)
+        return [future.result() for future in behind]
     except BrokenProcessPool:
         raise Wikidata5MError(
             "a worker process died, most likely for want of memory; "
             "run the command again with --resume and fewer --workers"
         ) from None
     finally:
-        for future in running:
+        unfinished: Iterable[Future[Any]] = (*running, *behind)
+        for future in unfinished:
             future.cancel()
 
 

@@ -1,8 +1,8 @@
 """What a run by tasks was begun with, and how its dumps are cut.
 
-Imports errors, files, manifest, ranges, schema. A plan lies beside the tasks: what decides the result,
-and what decides the cuts. A resume goes on only with the same, for finished tasks of other cuts
-would give records twice, or not at all.
+Imports errors, files, manifest, ranges, schema. A plan lies beside the tasks: what decides the
+result, and what decides the cuts. A resume goes on only with the same, for finished tasks of other
+cuts would give records twice, or not at all.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from tests.conftest import REPOSITORY
 from tests.server import serve
 from wikidata5m import load
 from wikidata5m.cli import main
-from wikidata5m.errors import Wikidata5MError
+from wikidata5m.errors import InputError, Wikidata5MError
 from wikidata5m.manifest import FileRecord
 
 RANGE_BYTES = 20_000
@@ -225,6 +225,32 @@ def test_tasks_are_handed_out_in_a_bounded_backlog(
     recorder = Recorder()
     perform_all(make_tasks(tmp_path, 50), recorder, lambda done, note="": None)
     assert recorder.most == 8
+
+
+class Broken(Executor):
+    """Does nothing but fail at the first task; remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[object, Future[None]]] = []
+
+    def submit(self, fn: Callable[..., None], /, *args: object, **kwargs: object) -> Future[None]:  # type: ignore[override]
+        future: Future[None] = Future()
+        self.given.append((fn, future))
+        if len(self.given) == 1:
+            future.set_exception(InputError("dump", "a bad record", fix="none"))
+        return future
+
+
+def test_what_comes_last_waits_for_the_tasks_and_is_not_done_when_one_fails(tmp_path: Path) -> None:
+    executor = Broken()
+
+    def hashing() -> str:
+        return "hash"
+
+    with pytest.raises(InputError, match="a bad record"):
+        perform_all(make_tasks(tmp_path, 3), executor, lambda done, note="": None, [hashing])
+    assert [each for each, _ in executor.given] == [perform, perform, perform, hashing]
+    assert all(future.cancelled() for _, future in executor.given[1:])
 
 
 def test_a_task_done_by_another_meanwhile_is_done(tmp_path: Path) -> None:
