@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -133,6 +133,17 @@ class Dataset:
         54
         """
         return pl.scan_parquet(self.texts.shards, glob=False)
+
+    def collect_texts(self, query: pl.LazyFrame) -> pl.DataFrame:
+        """What a query over `scan_texts` finds; texts are streamed, never held.
+
+        Raises DatasetError when a shard cannot be read.
+
+        >>> longest = dataset.scan_texts().select(pl.col("text").str.len_chars().max())
+        >>> dataset.collect_texts(longest).item()
+        54
+        """
+        return self._collect(schema.DESCRIPTIONS, query, engine="streaming")
 
     # Triplets
 
@@ -384,9 +395,11 @@ class Dataset:
     def _read(self, name: str) -> pl.DataFrame:
         return self._collect(name, self._scan(name))
 
-    def _collect(self, name: str, query: pl.LazyFrame) -> pl.DataFrame:
+    def _collect(
+        self, name: str, query: pl.LazyFrame, engine: Literal["auto", "streaming"] = "auto"
+    ) -> pl.DataFrame:
         try:
-            return query.collect()
+            return query.collect(engine=engine)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise unreadable(self.path / name, error) from None
 

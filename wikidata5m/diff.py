@@ -185,12 +185,8 @@ def _texts(a: Dataset, b: Dataset, both: _Numbering, examples: int) -> dict[str,
 
 def _hashes(dataset: Dataset) -> pl.DataFrame:
     """index, hash of the text; entities with an empty or no description are not there."""
-    return (
-        dataset.scan_texts()
-        .filter(pl.col("text") != "")
-        .select("index", hash=pl.col("text").hash())
-        .collect(engine="streaming")
-    )
+    texts = dataset.scan_texts().filter(pl.col("text") != "")
+    return dataset.collect_texts(texts.select("index", hash=pl.col("text").hash()))
 
 
 def _counts(of_a: int, of_b: int, added: int, removed: int) -> dict[str, Any]:

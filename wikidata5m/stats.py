@@ -61,9 +61,9 @@ def _words(words_T: npt.NDArray[np.uint32]) -> dict[str, float]:
 
 
 def words(dataset: Dataset) -> npt.NDArray[np.uint32]:
-    """(T,) the words of each description, by white space; the texts are streamed, never held."""
+    """(T,) the words of each description, by white space."""
     counted = dataset.scan_texts().select(pl.col("text").str.count_matches(r"\S+"))
-    return counted.collect(engine="streaming")["text"].to_numpy()
+    return dataset.collect_texts(counted)["text"].to_numpy()
 
 
 def relation_sizes(dataset: Dataset) -> npt.NDArray[np.int64]:
