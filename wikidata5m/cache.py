@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal, get_args
 
+from wikidata5m import kept
 from wikidata5m.console import amount, table
 from wikidata5m.errors import InputError, Wikidata5MError
 from wikidata5m.files import cache_home, read_json
@@ -21,11 +22,11 @@ from wikidata5m.manifest import load_manifest
 from wikidata5m.releases.catalogue import VERSIONS
 from wikidata5m.releases.home import WORK, archives_folder, dataset_folder
 
-Kind = Literal["archives", "releases", "tokens", "names", "explore"]
+Kind = Literal["archives", "releases", kept.Kind]
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """Released files as downloaded, releases read into datasets, and what was made of a dataset: its
-tokens, and its indexes of names and facts."""
+indexes of names and facts, and its tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -197,15 +197,15 @@ def verify(folder: Path, as_json: bool) -> None:
     "--clear",
     "kinds",
     multiple=True,
-    type=click.Choice(["archives", "releases", "tokens", "names", "explore"]),
+    type=click.Choice(["archives", "releases", "names", "explore", "tokens"]),
     help="Delete all of this kind; may be repeated.",
 )
 @json_option
 def cache(kinds: tuple[Kind, ...], as_json: bool) -> None:
     """List what the cache folder holds, WIKIDATA5M_HOME or the user's own, or delete some.
 
-    archives are released files as downloaded, releases the datasets read from them; tokens (of
-    KEPLER), names and explore (two indexes) are made from a dataset once, and again when wanted.
+    archives are released files as downloaded, releases the datasets read from them; names and
+    explore (two indexes) and tokens (KEPLER's) are made from a dataset, and again when wanted.
 
     \b
     Example:

@@ -19,7 +19,7 @@ from wikidata5m import schema
 from wikidata5m.console import log
 from wikidata5m.download import Patience, Receipt, fetch
 from wikidata5m.errors import DatasetError, InputError, OutputExistsError
-from wikidata5m.files import alone, cache_home, claim_output, clear_folder, sha256
+from wikidata5m.files import alone, cache_home, claim_output, sha256
 from wikidata5m.lines import BadLines
 from wikidata5m.manifest import Manifest, describe_source, load_manifest
 from wikidata5m.releases.catalogue import ARCHIVES as CATALOGUE
@@ -122,8 +122,8 @@ def make_dataset(
     work = target / WORK
     with alone(work):
         # Only what was unpacked is taken up: it is known by its archive's hash.
-        clear_folder(target, but=work)
-        shutil.rmtree(work / "texts", ignore_errors=True)
+        for written in (work / "texts", target / schema.DESCRIPTIONS):
+            shutil.rmtree(written, ignore_errors=True)
         files = locate(found, source.version, work)
         manifest = read_release(files, target, work, source.version, BadLines(max_errors))
         shutil.rmtree(work)
