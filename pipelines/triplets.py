@@ -1,6 +1,6 @@
 """Statements -> triplets as indices, sorted and unique, with every drop counted.
 
-Imports nothing of the project. Statements come a task's file at a time and become one integer each,
+Imports splits. Statements come a task's file at a time and become one integer each,
 so that a hundred million of them need two gigabytes at most. Legend: N triplets, E entities,
 R relations, S statements.
 """
@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
+from wikidata5m.splits import keyed_triplets
 
 Ints = npt.NDArray[np.int64]
 Found = npt.NDArray[np.bool_]
@@ -77,9 +79,7 @@ class Frame:
 
     def triplets(self, keys: Ints) -> npt.NDArray[np.int32]:
         """(N, 3): the indices again."""
-        rest, tail = np.divmod(keys, max(1, len(self.entity_E)))
-        head, relation = np.divmod(rest, max(1, len(self.relation_R)))
-        return np.stack([each.astype(np.int32) for each in (head, relation, tail)], axis=1)
+        return keyed_triplets(keys, (len(self.entity_E), len(self.relation_R)))
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from wikidata5m import schema
 from wikidata5m.console import by_stages, table
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.schema import PARTS, SUPPORT, Setting
-from wikidata5m.splits import among, triplet_keys
+from wikidata5m.splits import among, keyed_triplets, triplet_keys
 
 Keys = npt.NDArray[np.int64]
 ABSENT: Final = "absent"
@@ -77,15 +77,16 @@ class _Numbering:
         one, other = self.keys(a.triplets(), of_b=False), self.keys(b.triplets(), of_b=True)
         added, removed = other[~among(other, one)], one[~among(one, other)]
         return _counts(len(one), len(other), len(added), len(removed)) | {
-            "added_examples": [self.name(key) for key in added[:examples].tolist()],
-            "removed_examples": [self.name(key) for key in removed[:examples].tolist()],
+            "added_examples": self.names(added[:examples]),
+            "removed_examples": self.names(removed[:examples]),
         }
 
-    def name(self, key: int) -> list[str]:
-        """The three ids of a key."""
-        rest, tail = divmod(key, self.sizes[0])
-        head, relation = divmod(rest, self.sizes[1])
-        return [self.entities[head], self.relations[relation], self.entities[tail]]
+    def names(self, keys: Keys) -> list[list[str]]:
+        """The three ids of each key."""
+        return [
+            [self.entities[head], self.relations[relation], self.entities[tail]]
+            for head, relation, tail in keyed_triplets(keys, self.sizes).tolist()
+        ]
 
     def moved(self, a: Dataset, b: Dataset, setting: Setting) -> list[dict[str, Any]]:
         """From which part to which the triplets of a setting went: from, to, triplets."""

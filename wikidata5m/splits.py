@@ -26,7 +26,16 @@ import numpy.typing as npt
 from wikidata5m.dataset import Triplets
 from wikidata5m.schema import Part, Setting, Support
 
-__all__ = ["Keys", "Split", "among", "departures", "mislabelled", "triplet_keys", "uncovered"]
+__all__ = [
+    "Keys",
+    "Split",
+    "among",
+    "departures",
+    "keyed_triplets",
+    "mislabelled",
+    "triplet_keys",
+    "uncovered",
+]
 
 Keys = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -106,6 +115,15 @@ def triplet_keys(triplets_N3: Triplets, sizes: tuple[int, int]) -> Keys:
     keys *= num_entities
     keys += triplets_N3[:, 2]
     return keys
+
+
+def keyed_triplets(keys: Keys, sizes: tuple[int, int]) -> Triplets:
+    """(N, 3): the triplets of `triplet_keys` again."""
+    num_entities, num_relations = sizes
+    triplets_N3 = np.empty((len(keys), 3), dtype=np.int32)
+    pairs, triplets_N3[:, 2] = np.divmod(keys, max(1, num_entities))
+    triplets_N3[:, 0], triplets_N3[:, 1] = np.divmod(pairs, max(1, num_relations))
+    return triplets_N3
 
 
 def among(wanted: Keys, ordered: Keys) -> Mask:

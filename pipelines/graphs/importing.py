@@ -35,7 +35,15 @@ from wikidata5m.files import atomic_path, claim_output
 from wikidata5m.lines import BadLines
 from wikidata5m.manifest import Manifest, describe_source
 from wikidata5m.schema import CLASSIFICATION_SCHEMA, PARTS, SETTINGS, Part, Setting, Support
-from wikidata5m.splits import Keys, Split, departures, mislabelled, triplet_keys, uncovered
+from wikidata5m.splits import (
+    Keys,
+    Split,
+    departures,
+    keyed_triplets,
+    mislabelled,
+    triplet_keys,
+    uncovered,
+)
 from wikidata5m.tsv import TripletFiles, TripletFormat, read_triplets, sort_ids
 from wikidata5m.writer import Provenance, Tables, as_table, write_dataset
 
@@ -235,11 +243,13 @@ def _arrange(
     if files.whole:
         repeated = len(keys[0]) - len(_unique(keys[0]))
         drops |= {"duplicate_statement": repeated} if repeated else {}
-    whole_N3 = _triplets(_unique(np.sort(np.concatenate(keys))), sizes)
+    whole_N3 = keyed_triplets(_unique(np.sort(np.concatenate(keys))), sizes)
     rest = iter(keys[1:] if files.whole else keys)
     splits: dict[Setting, Split] = {}
     for setting, parts in files.splits.items():
-        held: dict[Part | Support, Triplets] = {p: _triplets(next(rest), sizes) for p in parts}
+        held: dict[Part | Support, Triplets] = {
+            part: keyed_triplets(next(rest), sizes) for part in parts
+        }
         for part in PARTS:
             held.setdefault(part, np.zeros((0, 3), dtype=np.int32))
         splits[setting] = held
@@ -249,15 +259,6 @@ def _arrange(
 def _unique(keys: Keys) -> Keys:
     """Sorted keys without repeats."""
     return keys[np.concatenate([[True], keys[1:] != keys[:-1]])] if len(keys) else keys
-
-
-def _triplets(keys: Keys, sizes: tuple[int, int]) -> Triplets:
-    """The triplets of `triplet_keys`."""
-    num_entities, num_relations = sizes
-    triplets_N3 = np.empty((len(keys), 3), dtype=np.int32)
-    rest, triplets_N3[:, 2] = np.divmod(keys, num_entities)
-    triplets_N3[:, 0], triplets_N3[:, 1] = np.divmod(rest, num_relations)
-    return triplets_N3
 
 
 def _labelled_split(splits: Mapping[Setting, Split]) -> Split:

@@ -15,7 +15,7 @@ from pipelines.synthetic.plan import INSTANCE_OF, Plan
 from wikidata5m.console import Progress
 from wikidata5m.dataset import Triplets
 from wikidata5m.errors import ConfigError
-from wikidata5m.splits import among
+from wikidata5m.splits import among, keyed_triplets
 
 BATCH: Final = 1 << 21
 LEAST: Final = 1000
@@ -102,10 +102,7 @@ class _Artist:
 
     def triplets(self, keys: Ints) -> Triplets:
         """(N, 3) of their keys."""
-        triplets_N3 = np.empty((len(keys), 3), dtype=np.int32)
-        rest, triplets_N3[:, 2] = np.divmod(keys, self._entities)
-        triplets_N3[:, 0], triplets_N3[:, 1] = np.divmod(rest, self._relations)
-        return triplets_N3
+        return keyed_triplets(keys, (self._entities, self._relations))
 
     def _indices(self, count: int) -> Ints:
         self._next += count

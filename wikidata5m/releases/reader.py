@@ -27,7 +27,7 @@ from wikidata5m.manifest import Manifest
 from wikidata5m.releases.identify import LAYOUT, Counts, by_counts
 from wikidata5m.releases.texts import label_counts, read_texts, sorted_texts
 from wikidata5m.schema import Part, Setting, Support
-from wikidata5m.splits import departures, triplet_keys, uncovered
+from wikidata5m.splits import departures, keyed_triplets, triplet_keys, uncovered
 from wikidata5m.tsv import TripletFiles, read_names, read_triplets
 from wikidata5m.writer import Provenance, Tables, write_dataset
 
@@ -168,14 +168,11 @@ def _read_aliases(
 
 def _whole(graph: _Graph, files: ReleaseFiles) -> tuple[Triplets, dict[str, int]]:
     """All triplets, sorted and unique, and how many of them each split leaves out."""
-    num_entities, num_relations = graph.sizes
     every = [triplets_N3 for split in graph.splits.values() for triplets_N3 in split.values()]
     # Sorting beats np.unique, which hashes, by far.
     keys = np.sort(np.concatenate([triplet_keys(each, graph.sizes) for each in every]))
     keys = keys[np.diff(keys, prepend=-1) > 0]
-    pairs, tail = np.divmod(keys, num_entities)
-    head, relation = np.divmod(pairs, num_relations)
-    whole_N3 = np.stack([head, relation, tail], axis=1).astype(np.int32)
+    whole_N3 = keyed_triplets(keys, graph.sizes)
     borders = {}
     for setting, split in graph.splits.items():
         lost, _ = uncovered(split, whole_N3, graph.sizes)
