@@ -1,8 +1,8 @@
 """What a run by tasks was begun with, and how its dumps are cut.
 
-Imports errors, files, manifest, ranges, schema. A plan lies beside the tasks: what decides the
-result, and what decides the cuts. A resume goes on only with the same, for finished tasks of other
-cuts would give records twice, or not at all.
+Imports console, errors, files, manifest, ranges, schema. A plan lies beside the tasks: what decides
+the result, and what decides the cuts. A resume goes on only with the same, for finished tasks of
+other cuts would give records twice, or not at all.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pipelines.ranges import (
     size_of,
 )
 from wikidata5m import schema
+from wikidata5m.console import log
 from wikidata5m.errors import InputError, OutputExistsError
 from wikidata5m.files import alone, claim_output, clear_folder, read_json, write_json
 from wikidata5m.manifest import Manifest, load_manifest
@@ -79,7 +80,11 @@ def working(
     if not resume:
         shutil.rmtree(work, ignore_errors=True)
     with alone(work):
-        yield
+        try:
+            yield
+        except KeyboardInterrupt:
+            log("interrupted: finished tasks are kept; the same command with --resume goes on")
+            raise
         # First the plan, without which the folder is seen to be finished.
         (work / PLAN).unlink()
         shutil.rmtree(work)

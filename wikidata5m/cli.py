@@ -73,7 +73,10 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click's, with the closest match for a mistyped command."""
+        """As click's, with the closest match for a mistyped command; refuses names not in UTF-8."""
+        for arg in args:
+            if (shown := arg.encode(errors="replace").decode()) != arg:
+                raise click.ClickException(f"{shown}: not UTF-8; rename the file or folder")
         if args and not args[0].startswith("-") and args[0] not in _installed():
             close = difflib.get_close_matches(args[0], _installed(), n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""

@@ -96,6 +96,13 @@ def write_parquet(table: pa.Table | pl.DataFrame, schema: pa.Schema, path: Path)
         )
 
 
+def why_no_file(path: Path) -> str:
+    """What is wrong with a path at which there is no file to read again and again."""
+    if path.is_dir():
+        return "a folder"
+    return "a pipe or device, not a file" if path.exists() else "no such file"
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as stream:
@@ -120,7 +127,8 @@ def claim_output(
 
     Raises OutputExistsError when it holds something and neither flag is set, when there is nothing
     to resume in it (no file or folder `marker`), when another process is `alone` at work in it, and
-    when replacing it would delete one of the `inputs` or the folder the command runs in.
+    when replacing it would delete one of the `inputs`, the folder the command runs in, the user's
+    home or a Git repository.
     """
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise OutputExistsError(f"{path}: not a folder of its own; name another output folder")
@@ -140,7 +148,7 @@ def claim_output(
             raise OutputExistsError(
                 f"{path}: not empty; {go_on}name another folder, or pass --overwrite to replace it"
             )
-        for needed in (Path.cwd(), *inputs):
+        for needed in (Path.cwd(), Path.home(), *path.glob(".git"), *inputs):
             if needed.resolve().is_relative_to(path.resolve()):
                 raise OutputExistsError(
                     f"{path}: holds {needed}, which --overwrite would delete; "

@@ -1,4 +1,6 @@
-"""Which file of a graph is what, told by the names that are in use. Imports errors and schema.
+"""Which file of a graph is what, told by the names that are in use.
+
+Imports errors, files and schema.
 
     train, valid | dev | val | validation, test    one split; alone or behind a prefix that may name
                                                    the setting (wikidata5m_inductive_train)
@@ -25,6 +27,7 @@ from typing import Final, Literal
 
 from wikidata5m import schema
 from wikidata5m.errors import InputError
+from wikidata5m.files import why_no_file
 from wikidata5m.schema import PARTS, SETTINGS, SUPPORT, Part, Setting, Support
 
 Role = Literal[
@@ -124,8 +127,7 @@ def find_files(sources: Sequence[Path], setting: Setting | None = None) -> Graph
     else:
         missing = next((path for path in sources if not path.is_file()), None)
         if missing is not None:
-            problem = "a folder among files" if missing.is_dir() else "no such file"
-            raise InputError(missing, problem, fix="name one folder, or files alone")
+            raise InputError(missing, why_no_file(missing), fix="name one folder, or files alone")
         files = _sort_out(sources, setting)
         if files.unknown and not files.triplet_files() and len(files.unknown) == 1:
             return GraphFiles(whole=files.unknown[0], names=files.names)

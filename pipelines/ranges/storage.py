@@ -1,7 +1,8 @@
-"""Where dumps lie: local files, or any address that fsspec reads. Imports errors and manifest.
+"""Where dumps lie: local files, or any address that fsspec reads.
 
-Everything is read in passes from a byte onwards, so that a remote dump costs one stream of requests
-per range; a request that fails is repeated from the byte it had reached.
+Imports errors, files and manifest. Everything is read in passes from a byte onwards, so that a
+remote dump costs one stream of requests per range; a request that fails is repeated from the byte
+it had reached.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, BinaryIO, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from wikidata5m.errors import InputError, MissingExtraError, Wikidata5MError, how_to_install
+from wikidata5m.files import why_no_file
 from wikidata5m.manifest import describe_source
 
 Location = Path | str
@@ -46,8 +48,8 @@ def size_of(location: Location) -> int:
     """Bytes of the file. Raises InputError when there is none, or no telling."""
     if isinstance(location, Path):
         if not location.is_file():
-            problem = "a folder" if location.is_dir() else "no such file"
-            raise InputError(location, problem, fix="check the path")
+            fix = "check the path; a dump is read in parts, so it must be a file"
+            raise InputError(location, why_no_file(location), fix=fix)
         return location.stat().st_size
     size = _info(location).get("size")
     if size is None or _info(location).get("partial") is False:

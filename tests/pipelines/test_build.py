@@ -208,6 +208,22 @@ def test_what_is_replaced_stays_until_the_new_build_cannot_fail(
     }
 
 
+def test_who_interrupts_a_build_is_told_how_to_go_on(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    run = ["build", "--wikidata", str(world / "wikidata.json.bz2")]
+    run += ["--wikipedia", str(world / "enwiki.xml.bz2"), "--out", str(tmp_path), "--workers", "1"]
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.build.perform_all", interrupt)
+        stopped = CliRunner().invoke(main, run)
+    assert stopped.exit_code == 1
+    assert "the same command with --resume goes on" in stopped.stderr
+    assert CliRunner().invoke(main, [*run, "--resume"]).exit_code == 0
+
+
 def test_a_resume_in_what_another_command_made_is_refused(world: Path, tmp_path: Path) -> None:
     build(dumps(world), tmp_path / "built", BuildConfig())
     out = str(tmp_path / "split")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import os
 import random
 import re
 import shutil
@@ -344,6 +345,9 @@ def test_head_refuses_what_its_name_does_not_say(tmp_path: Path) -> None:
             head(tmp_path / name)
     with pytest.raises(InputError, match="no such file"):
         head(tmp_path / "absent.bz2")
+    os.mkfifo(tmp_path / "pipe.bz2")
+    with pytest.raises(InputError, match="a pipe or device"):
+        head(tmp_path / "pipe.bz2")
 
 
 def test_real_dumps_read_in_ranges_as_in_one_piece(real_data: Path) -> None:

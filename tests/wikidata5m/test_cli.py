@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -80,6 +81,12 @@ def test_a_mistyped_command_gets_the_closest_and_exit_code_2() -> None:
     result = CliRunner().invoke(main, ["verfy", "x"])
     assert result.exit_code == 2
     assert "Did you mean 'verify'?" in result.output
+
+
+def test_a_name_that_is_not_utf8_is_refused_and_shown_as_far_as_it_can_be() -> None:
+    result = CliRunner().invoke(main, ["import", os.fsdecode(b"caf\xe9.tsv"), "--out", "x"])
+    assert result.exit_code == 1
+    assert "caf?.tsv: not UTF-8" in result.stderr
 
 
 def test_an_expected_failure_is_one_line_and_exit_code_1(tmp_path: Path) -> None:

@@ -49,11 +49,17 @@ def test_an_output_folder_is_never_overwritten_unasked(tmp_path: Path) -> None:
     with pytest.raises(OutputExistsError, match="which --overwrite would delete"):
         claim_output(Path.cwd(), overwrite=True)
     with pytest.raises(OutputExistsError, match="which --overwrite would delete"):
+        claim_output(Path.home().parent, overwrite=True, keep=True)
+    with pytest.raises(OutputExistsError, match="which --overwrite would delete"):
         claim_output(tmp_path, overwrite=True, inputs=[tmp_path / "kept"], keep=True)
     with pytest.raises(OutputExistsError, match="without a colon"):
         claim_output(Path("wd:v3"))
     with pytest.raises(OutputExistsError, match="the command runs in it"):
         claim_output(Path(), overwrite=True, keep=True, whole=True)
+    (tmp_path / ".git").mkdir()
+    with pytest.raises(OutputExistsError, match="which --overwrite would delete"):
+        claim_output(tmp_path, overwrite=True)
+    (tmp_path / ".git").rmdir()
     claim_output(tmp_path, overwrite=True, keep=True)
     assert (tmp_path / "kept").exists()
     claim_output(tmp_path, overwrite=True)

@@ -393,6 +393,16 @@ def test_a_download_that_fails_keeps_what_it_was_to_replace_and_can_be_run_again
     assert verify(wikidata5m.load(out)) == []
 
 
+def test_a_mirror_beside_a_folder_to_read_is_refused(tmp_path: Path) -> None:
+    run = ["download", "dataset", "--from", str(tmp_path), "--out", str(tmp_path / "x")]
+    both = CliRunner().invoke(main, [*run, "--mirror", "http://127.0.0.1:9"])
+    assert both.exit_code == 2
+    assert "with --from nothing is fetched" in both.stderr
+    named = CliRunner().invoke(main, run, env={"WIKIDATA5M_MIRROR": "http://127.0.0.1:9"})
+    assert named.exit_code == 1
+    assert "holds neither" in named.stderr
+
+
 def test_a_published_hash_is_demanded(server: Server, members: Members, tmp_path: Path) -> None:
     server.put("/wikidata5m_alias.tar.gz", archives(members)["wikidata5m_alias.tar.gz"])
     command = ["download", "alias", "--mirror", server.url, "--out", str(tmp_path / "x")]

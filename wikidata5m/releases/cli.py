@@ -135,6 +135,11 @@ def dataset(
 
     if resume and overwrite:
         raise click.UsageError("--resume and --overwrite exclude each other.")
+    named = click.get_current_context().get_parameter_source("mirrors")
+    if folder and named is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError(
+            "--from and --mirror exclude each other: with --from nothing is fetched."
+        )
     source = Source(version=version, folder=folder, mirrors=mirrors)
     manifest = make_dataset(source, out, resume=resume, overwrite=overwrite, max_errors=max_errors)
     emit(asdict(manifest), as_json=as_json, text=_render(asdict(manifest)))
