@@ -65,7 +65,7 @@ def predict(
     from benchmarks import predict as answers
     from benchmarks.questions import ask, read_queries
     from benchmarks.run import load_predictor, load_run_config
-    from wikidata5m.dataset import Dataset
+    from benchmarks.runfolder import dataset_of
 
     if queries is not None:
         if head is not None or relation is not None or tail is not None:
@@ -73,7 +73,7 @@ def predict(
     elif relation is None or (head is None) == (tail is None):
         raise click.UsageError("Give --relation with --head or with --tail; or --queries FILE.")
     config = load_run_config(run_folder)
-    data = Dataset(dataset or Path(config.dataset))
+    data = dataset_of(config, dataset)
     predictor = load_predictor(run_folder, data, config)
     asked = read_queries(data, queries) if queries else [ask(data, head, relation or "", tail)]
     found = answers.predict(
@@ -127,7 +127,9 @@ def _shown(told: dict[str, Any]) -> str:
     if not told["answers"]:
         return f"{', '.join(asked)}\n\nno answers"
     header = ["place", "entity", "label", "score", "known"]
-    rows = [[each[name] or "" for name in header] for each in told["answers"]]
+    rows = [
+        ["" if each[name] is None else each[name] for name in header] for each in told["answers"]
+    ]
     return f"{', '.join(asked)}\n\n{table(header, rows)}"
 
 
@@ -150,11 +152,11 @@ def classify(*, run_folder: Path, by: str | None, dataset: Path | None, as_json:
 
     from benchmarks import classification
     from benchmarks.run import load_predictor, load_run_config
-    from wikidata5m.dataset import Dataset
+    from benchmarks.runfolder import dataset_of
 
     config = load_run_config(run_folder)
     classification.require_unseen(config.setting, run_folder)
-    data = Dataset(dataset or Path(config.dataset))
+    data = dataset_of(config, dataset)
     predictor = load_predictor(run_folder, data, config)
     found = classification.classify(predictor, data, model=config.model.name, seed=config.seed)
     found.save(run_folder / "classification.json")

@@ -18,7 +18,8 @@ from benchmarks.tensors import load_tensors_into, read_metadata, save_tensors
 from wikidata5m.errors import InputError
 
 STATE: Final = "state.safetensors"
-FIX: Final = "start again with --overwrite, or on its vectors with --from"
+FIX: Final = "start again with --overwrite"
+FIX_OTHER: Final = f"{FIX}, or on its vectors with --from"
 
 
 def save_state(folder: Path, state: Mapping[str, Tensor], config: RunConfig, epoch: int) -> None:
@@ -35,20 +36,26 @@ def load_state(folder: Path, state: Mapping[str, Tensor], config: RunConfig) -> 
     path = folder / STATE
     metadata = read_metadata(path, fix=FIX)
     try:
-        epoch, saved = int(metadata["epoch"]), ujson.loads(metadata["config"])
+        epoch, saved = int(metadata["epoch"]), _settings_saved(metadata["config"])
     except (KeyError, ValueError):
         raise InputError(path, "no checkpoint of this version", fix=FIX) from None
     if found := difference(saved, settings_of(config)):
-        raise InputError(path, f"of another run: {found}", fix=FIX)
+        raise InputError(path, f"of another run: {found}", fix=FIX_OTHER)
     load_tensors_into(path, state, fix=FIX)
     return epoch
 
 
 def settings_of(config: RunConfig) -> dict[str, Any]:
     """All that decides the result, by dotted names: every setting but where the dataset lies."""
-    flat = _flat(asdict(config))
+    flat = flat_settings(asdict(config))
     del flat["dataset"]
     return flat
+
+
+def _settings_saved(text: str) -> dict[str, Any]:
+    """What a checkpoint says, with what settings that came later were before they came."""
+    saved: dict[str, Any] = ujson.loads(text)
+    return settings_of(RunConfig()) | saved
 
 
 def difference(saved: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -59,11 +66,12 @@ def difference(saved: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ""
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat_settings(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted names."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{key}.")
+            found |= flat_settings(value, f"{prefix}{key}.")
         else:
             found[prefix + key] = value
     return found

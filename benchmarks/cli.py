@@ -112,9 +112,10 @@ def import_graphvite(
 
     from benchmarks import run
     from benchmarks.engines.graphvite import main as graphvite
+    from wikidata5m.config import override
     from wikidata5m.files import claim_output
 
-    overrides = [f"graphvite.model_file={model_file.resolve()}", *settings]
+    overrides = [override("graphvite.model_file", str(model_file.resolve())), *settings]
     resolved = run.resolve(
         dataset, model=model, config=None, engine="graphvite", overrides=overrides
     )

@@ -95,6 +95,9 @@ class TrainConfig:
     """Uniform negatives per chunk."""
     in_batch: bool = False
     """Whether the chunk's own heads and tails are negatives, too, before the uniform ones."""
+    filter_negatives: bool = False
+    """Whether a negative that makes a training triplet counts as no negative, as in ranking. Takes
+    a search for each: worth it on small graphs, where they are many."""
     sides: Literal["both", "alternate"] = "both"
     """both: each negative serves as a wrong head and as a wrong tail; alternate: as a wrong tail in
     one batch, as a wrong head in the next."""
@@ -169,11 +172,6 @@ class TrainConfig:
         for name in ("entity_dropout", "relation_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"train.{name} = {getattr(self, name)}: at least 0, below 1")
-        if self.batch % self.chunk:
-            raise ConfigError(
-                f"train.batch = {self.batch} is no multiple of train.chunk = {self.chunk}; "
-                "change one of them"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,10 +247,21 @@ class RunConfig:
                 f"regulariser.relations = {self.regulariser.relations}: RotatE's relations are "
                 "turns, which have no size; set it to 0"
             )
+        train = self.train
+        if self.loss.name != "one_vs_all" and train.batch % train.chunk:
+            raise ConfigError(
+                f"train.batch = {train.batch} is no multiple of train.chunk = {train.chunk}; "
+                "change one of them"
+            )
         if self.loss.name == "one_vs_all" and self.train.in_batch:
             raise ConfigError(
                 "train.in_batch = true: with loss.name = one_vs_all every entity is a negative "
                 "already; set it to false"
+            )
+        if self.loss.name == "one_vs_all" and self.train.filter_negatives:
+            raise ConfigError(
+                "train.filter_negatives = true: with loss.name = one_vs_all every entity is a "
+                "negative, too many to look up; set it to false"
             )
         if not 0 <= self.seed < 1 << 63:
             raise ConfigError(f"seed = {self.seed}: must be from 0 to 2^63 - 1")

@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmarks.scorers import ModelName, Scorer, get_scorer
-from benchmarks.tensors import StoredRows, save_tensors
+from benchmarks.tensors import StoredRows, require_intact, save_tensors
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import DatasetError, InputError
 from wikidata5m.files import atomic_path, read_json, write_json, write_parquet
@@ -141,9 +141,9 @@ def read_ids(folder: Path) -> Ids:
 
 
 def load_embeddings(
-    folder: Path, *, dataset_hash: str | None = None, device: str = "cpu"
+    folder: Path, *, dataset_hash: str | None = None, device: str = "cpu", verify: bool = False
 ) -> Embeddings:
-    """Read the artefact.
+    """Read the artefact; with `verify`, all of it, to compare its checksums.
 
     Raises InputError when it is incomplete, damaged or of another format, DatasetError when
     `dataset_hash` is given and the vectors belong to another dataset.
@@ -160,6 +160,8 @@ def load_embeddings(
     except (OSError, SafetensorError, KeyError) as error:
         problem = f"not readable as embeddings ({str(error).splitlines()[0]})"
         raise InputError(folder / TENSORS, problem, fix="train or encode again") from None
+    if verify:
+        require_intact(folder / TENSORS, tensors, fix="train or encode again")
     if entities_ED.dim() != 2 or entities_ED.shape[1] != meta.dim:
         shape = tuple(entities_ED.shape)
         problem = f"entities of shape {shape}, but {META} says dim {meta.dim}"

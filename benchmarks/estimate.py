@@ -36,6 +36,8 @@ COMPILER: Final = 100 << 20
 """What torch.compile adds to it."""
 PER_TRIPLET: Final = 12 + 12 + 8
 """Bytes: the triplet as int32, its shuffled copy, its place in the order of the epoch."""
+PER_FILTER: Final = 16
+"""Bytes per training triplet where negatives are filtered: two integers."""
 PER_KNOWN: Final = 12 + 16
 """Bytes per triplet while a validation filters by those of all parts: a copy, and sorted keys."""
 PER_ID: Final = 40
@@ -158,7 +160,7 @@ def _process(config: RunConfig, dataset: Dataset, sharing: int) -> dict[str, int
     return {
         "tables": tables,
         "optimizer": sizes[train.optimizer],
-        "triplets": PER_TRIPLET * count,
+        "triplets": (PER_TRIPLET + PER_FILTER * train.filter_negatives) * count,
         # Vectors, their gradients, summed gradients; scores, their gradients and masks, both sides.
         "batch": FLOAT * (4 * gathered * dim + 6 * train.batch * negatives),
         "software": SOFTWARE + (COMPILER if compiled else 0),

@@ -27,6 +27,7 @@ from benchmarks.engines.torch_engine import TorchEngine
 from benchmarks.runfolder import load_run_config, require_same
 from benchmarks.saving import CHECKPOINT, EMBEDDINGS
 from benchmarks.scorers import get_scorer
+from benchmarks.tensors import require_intact
 from wikidata5m.console import log
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, InputError
@@ -193,7 +194,7 @@ def _with_inverses(pairs: Pairs, now: Ids, before: Ids) -> Pairs:
 
 
 def _copy(source: Source, state: dict[str, Tensor], pairs: dict[Kind, Pairs]) -> None:
-    """Row by row into the tables and, where the source has any, the optimizer's state."""
+    """Into the tables and, where the source has any, the optimizer's state."""
     tables: tuple[Kind, ...] = ("entities", "relations")
     for name, tensor in state.items():
         path = source.vectors if name in tables else source.state
@@ -211,6 +212,7 @@ def _copy(source: Source, state: dict[str, Tensor], pairs: dict[Kind, Pairs]) ->
         except (OSError, SafetensorError) as error:
             problem = f"not readable ({str(error).splitlines()[0]})"
             raise InputError(path, problem, fix="train again") from None
+        require_intact(path, {name: old}, fix="train again")
         for start in range(0, len(now_M), ROWS):
             block = slice(start, start + ROWS)
             tensor[now_M[block].to(tensor.device)] = old[before_M[block]].to(tensor.device)

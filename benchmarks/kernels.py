@@ -308,11 +308,3 @@ def _blocks(query_BD: Tensor, candidates_KD: Tensor) -> tuple[Tensor, ...]:
     size = max(1, BLOCK // max(1, chunks * query_BD.shape[-2] * query_BD.shape[-1]))
     starts = range(0, candidates_KD.shape[-2], size)
     return tuple(candidates_KD[..., start : start + size, :] for start in starts)
-
-
-SIMILARITIES: Final[dict[SimilarityName, type[Similarity]]] = {
-    "dot": Dot,
-    "l1": L1,
-    "l2": L2,
-    "modulus": Modulus,
-}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -186,7 +187,7 @@ def make_result(
         random["random"] = random_expectation(ranks)
     return Result(
         kind=kind,
-        run=run.resolve().name,
+        run=_name(run.resolve()),
         model=model,
         dataset=DatasetRef(
             name=dataset.manifest.name,
@@ -209,6 +210,11 @@ def make_result(
         git_commit=git_commit(),
         created=manifest.now(),
     )
+
+
+def _name(run: Path) -> str:
+    """The folder's name; for one of several seeds with the name that they share."""
+    return f"{run.parent.name}/{run.name}" if re.fullmatch(r"seed-\d+", run.name) else run.name
 
 
 def load_result(path: Path) -> Result:

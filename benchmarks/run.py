@@ -36,7 +36,7 @@ from benchmarks.mean_rank import MeanRanks, estimate_mean_ranks
 from benchmarks.processes import started
 from benchmarks.ranking import EmbeddingPredictor, Ranks
 from benchmarks.results import RankingProtocol, Result, TrainSummary, make_result
-from benchmarks.runfolder import CONFIG, claim_config, load_run_config, require_same
+from benchmarks.runfolder import CONFIG, claim_config, dataset_of, load_run_config, require_same
 from benchmarks.runlog import LogLine, RunLog, peak_bytes, summary, summary_writer
 from benchmarks.saving import CHECKPOINT, EMBEDDINGS, Saver, has_checkpoint, telling_what_is_kept
 from benchmarks.schedule import is_finished, make_rate
@@ -44,10 +44,16 @@ from benchmarks.scorers import get_scorer
 from benchmarks.unfinished import Unfinished
 from benchmarks.validation import known_triplets, rank_split, sample_triplets, validate
 from benchmarks.weights import read_weights
-from wikidata5m.config import load_config
+from wikidata5m.config import load_config, override
 from wikidata5m.console import Progress, duration, log, progress
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import ConfigError, DatasetError, InputError, Wikidata5MError
+from wikidata5m.errors import (
+    ConfigError,
+    DatasetError,
+    InputError,
+    Wikidata5MError,
+    telling_of_memory,
+)
 from wikidata5m.files import sha256
 from wikidata5m.schema import Part
 
@@ -63,6 +69,7 @@ __all__ = [
     "train",
 ]
 
+LESS = "lower model.dim, train.batch or train.negatives, or on a GPU set train.tables=host"
 DIVERGED = 100.0
 """A mean loss of so many times the first epoch's is no training any more."""
 
@@ -91,12 +98,13 @@ def resolve(
         by_name = f"{model}-wikidata5m-graphvite"
     file = find_config(config) if config else shipped().get(by_name)
     if start and not (model or config) and (start / CONFIG).is_file():
-        file = start / CONFIG
+        # What GraphVite trained goes on here: it starts from no vectors itself.
+        file, engine = start / CONFIG, engine or "torch"
     if not (model or file):
         raise ConfigError("neither --model nor --config given; try --model transe")
     settings = [f"model.name={model}"] if model else []
     settings += [f"engine={engine}"] if engine else []
-    settings += [f"start={start.resolve()}"] if start else []
+    settings += [override("start", str(start.resolve()))] if start else []
     resolved = load_config(RunConfig, file, [*settings, *overrides])
     none = f"the defaults, as none is shipped as {by_name}; see `wikidata5m bench list`"
     log(f"configuration: {file.stem if file else none}")
@@ -135,7 +143,7 @@ def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary
     With `resume` it goes on from the last checkpoint and ends with the same embeddings as a run
     that was never interrupted; the dataset may have moved meanwhile. Raises ConfigError when `run`
     was started with another configuration, DatasetError on another dataset, and Wikidata5MError,
-    which names the checkpoint that is kept, when training diverges or the disk is full.
+    which names the checkpoint that is kept, when training diverges, or the disk or memory is full.
     """
     dataset = Dataset(Path(config.dataset))
     require_same(dataset, config, run)
@@ -145,7 +153,8 @@ def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary
         return summary(run)
     for line in estimate(config, dataset, run).lines():
         log(line)
-    engine = engine_for(config, dataset)
+    with telling_of_memory(LESS):
+        engine = engine_for(config, dataset)
     if resume and has_checkpoint(run):
         engine.load(run / CHECKPOINT)
         log(f"resuming after epoch {engine.epoch}")
@@ -160,6 +169,7 @@ def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary
     total, before = config.train.epochs * count, engine.epoch * count
     with (
         telling_what_is_kept(run),
+        telling_of_memory(LESS),
         progress(f"training {config.model.name}", total, "triplets", before=before) as show,
     ):
         while not is_finished(config.train, history.curve):
@@ -170,13 +180,13 @@ def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary
 
 
 def dry_run(config: RunConfig, run: Path) -> Estimate:
-    """What `train` would take, from a few seconds of its work; nothing is written.
+    """What `train` by our engine would take, from a few seconds of its work; nothing is written.
 
     Time is told of one process alone: several cannot leave an epoch in its midst.
     """
     dataset = Dataset(Path(config.dataset))
     expected = estimate(config, dataset, run)
-    if config.engine != "torch" or not expected.fits:
+    if not expected.fits:
         return expected
     if started() > 1:
         log("time: not measured with several processes; a dry run without torchrun measures one")
@@ -197,13 +207,14 @@ def evaluate(
 
     `sample` ranks so many triplets, drawn by `sample_seed`: the same for every run, so that runs
     compare. `candidates` estimates mean ranks among so many random entities. The result's protocol
-    and its file name say both, as <part>-sample-<n>-candidates-<n>.json. What an interrupted exact
-    ranking had finished is not ranked again. Raises DatasetError when the part holds no triplets,
-    and when the dataset is not the one that the run was trained on.
+    and its file name say both, as <part>-sample-<n>-candidates-<n>-seed-<n>.json, with a seed where
+    it is not 0. What an interrupted exact ranking had finished is not ranked again. Raises
+    DatasetError when the part holds no triplets, and when the dataset is not the one that the run
+    was trained on.
     """
     config = load_run_config(run)
-    data = Dataset(dataset or Path(config.dataset))
-    predictor = load_predictor(run, data, config)
+    data = dataset_of(config, dataset)
+    predictor = load_predictor(run, data, config, verify=True)
     triplets = data.triplets(config.setting, part)
     if not len(triplets):
         raise DatasetError(
@@ -213,11 +224,15 @@ def evaluate(
     drawn = sample_triplets(triplets, sample, sample_seed)
     if candidates and len(drawn) == 1 < len(triplets):
         raise ConfigError("a sample of 1 triplet has no interval of mean ranks; rank 2 or more")
-    unfinished = Unfinished(run / "results" / f"{part}-unfinished.npz", run / EMBEDDINGS)
+    is_sample = len(drawn) < len(triplets)
+    name = part + (f"-sample-{len(drawn)}" if is_sample else "")
+    name += f"-candidates-{candidates}" if candidates else ""
+    name += f"-seed-{sample_seed}" if sample_seed and (is_sample or candidates) else ""
     ranks: Ranks | MeanRanks
     examples: tuple[Example, ...] = ()
     with progress(f"ranking {part}", 2 * len(drawn), "queries") as show:
         if candidates is None:
+            unfinished = Unfinished(run / "results" / f"{name}-unfinished.npz", run / EMBEDDINGS)
             ranks = rank_split(predictor, drawn, data, config.setting, show, unfinished)
         else:
             ranks = estimate_mean_ranks(
@@ -235,7 +250,6 @@ def evaluate(
         examples = find_examples(
             predictor, ranks, drawn, data, config.setting, everyone, seed=config.seed
         )
-    is_sample = len(drawn) < len(triplets)
     result = make_result(
         ranks,
         data,
@@ -257,17 +271,19 @@ def evaluate(
         train=summary(run),
         examples=examples,
     )
-    name = part + (f"-sample-{len(drawn)}" if is_sample else "")
-    name += f"-candidates-{candidates}" if candidates else ""
     result.save(run / "results" / f"{name}.json")
-    unfinished.finish()
+    if candidates is None:
+        unfinished.finish()
     return result
 
 
-def load_predictor(run: Path, dataset: Dataset, config: RunConfig) -> EmbeddingPredictor:
-    """RUN's embeddings, ready to score.
+def load_predictor(
+    run: Path, dataset: Dataset, config: RunConfig, *, verify: bool = False
+) -> EmbeddingPredictor:
+    """RUN's embeddings, ready to score; `verify` reads them all to compare their checksums.
 
-    Raises InputError where training is not finished, DatasetError on another dataset than RUN's.
+    Raises InputError where training is not finished or they are damaged, DatasetError on another
+    dataset than RUN's.
     """
     require_same(dataset, config, run)
     if not (run / EMBEDDINGS).is_dir():
@@ -277,6 +293,7 @@ def load_predictor(run: Path, dataset: Dataset, config: RunConfig) -> EmbeddingP
         run / EMBEDDINGS,
         dataset_hash=dataset.manifest.dataset_hash,
         device=str(_device_here(config.train.device, run)),
+        verify=verify,
     )
     return EmbeddingPredictor.of(embeddings)
 

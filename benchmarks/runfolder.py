@@ -31,6 +31,16 @@ def load_run_config(run: Path) -> RunConfig:
     return load_config(RunConfig, run / CONFIG)
 
 
+def dataset_of(config: RunConfig, named: Path | None) -> Dataset:
+    """The dataset `named`, or the configuration's. Raises DatasetError, which names --dataset."""
+    try:
+        return Dataset(named or Path(config.dataset))
+    except DatasetError as error:
+        if named:
+            raise
+        raise DatasetError(f"{error}; or, where it was moved, name it by --dataset") from None
+
+
 def require_same(dataset: Dataset, config: RunConfig, run: Path) -> None:
     """Raise DatasetError unless `dataset` is, by its content, the one that `config` is for."""
     found = dataset.manifest.dataset_hash

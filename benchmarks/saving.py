@@ -9,6 +9,7 @@ Imports benchmarks.{checkpoint,embeddings,engines,runlog,schedule} and wikidata5
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -117,7 +118,9 @@ def telling_what_is_kept(run: Path) -> Iterator[None]:
         yield
     except OSError as error:
         place = error.filename or run
-        problem = f"{place}: {error.strerror or error}; make room there"
+        problem = f"{place}: {error.strerror or error}"
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            problem += "; make room there"
         raise Wikidata5MError(f"{problem}; {_kept(run, '--resume')}") from error
     except Wikidata5MError as error:
         other = f"--from {run} and other settings, into another folder"

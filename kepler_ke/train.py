@@ -33,14 +33,13 @@ from kepler_ke.tokens import corpus_hash
 from kepler_ke.world import World, world
 from wikidata5m.console import log, progress
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import Wikidata5MError
+from wikidata5m.errors import telling_of_memory
 from wikidata5m.files import atomic_path
 from wikidata5m.schema import Setting
 
 BEST: Final = "best"
 WORTH_ESTIMATING: Final = 100
 """Passes: an estimate takes two."""
-_NO_MEMORY: Final = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def train(
@@ -117,7 +116,7 @@ def resume_training(
 def _train(
     datasets: list[Dataset], run: Path, info: RunInfo, config: KeplerConfig, here: World
 ) -> dict[str, Any]:
-    try:
+    with telling_of_memory(_with_less(config)):
         job = prepare(datasets, run, info, config, here)
         here.wait()
         place = load_checkpoint(run / "checkpoint", job) or Place()
@@ -126,11 +125,6 @@ def _train(
         texts = job.graphs[0].texts
         check = validation(datasets[0], job.tokenizer, info, texts, config.validate_triplets)
         return _loop(job, check, run, place)
-    except (RuntimeError, MemoryError) as error:
-        told = str(error).lower()
-        if not isinstance(error, MemoryError) and not any(words in told for words in _NO_MEMORY):
-            raise
-        raise Wikidata5MError(f"{run}: out of memory; {_with_less(config)}") from None
 
 
 def _with_less(config: KeplerConfig) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import ujson
 import yaml
 
 from wikidata5m.errors import ConfigError
@@ -30,7 +31,7 @@ def load_config(
     Of several files a later one wins, key by key. Raises ConfigError on an unknown key (with the
     closest known one), a value of the wrong type, or one that the class's own checks refuse.
     """
-    files = [file] if isinstance(file, Path) else list(file or ())
+    files, overrides = [file] if isinstance(file, Path) else list(file or ()), [*overrides]
     values: dict[str, Any] = {}
     for default in defaults:
         _apply(values, default)
@@ -38,14 +39,20 @@ def load_config(
         read = _read_yaml(each)
         _refuse_unknown(cls, read, where=str(each))
         _merge(values, read)
-    for override in overrides:
-        _apply(values, override)
+    for text in overrides:
+        _apply(values, text)
     _refuse_unknown(cls, values, where="--set")
     try:
         # strict=False reads "1e-3", which YAML 1.1 takes for a string, as a number.
         return msgspec.convert(values, cls, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{files[-1] if files else 'configuration'}: {error}") from None
+        where = ", ".join([*map(str, files), *(["--set"] if overrides else [])])
+        raise ConfigError(f"{where or 'configuration'}: {error}") from None
+
+
+def override(name: str, value: object) -> str:
+    """A setting as load_config takes it, quoted so that YAML reads the value as it is."""
+    return f"{name}={ujson.dumps(value, escape_forward_slashes=False, ensure_ascii=False)}"
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
@@ -75,16 +82,16 @@ def _merge(values: dict[str, Any], later: dict[str, Any]) -> None:
             values[key] = value
 
 
-def _apply(values: dict[str, Any], override: str) -> None:
-    path, equals, text = override.partition("=")
+def _apply(values: dict[str, Any], text: str) -> None:
+    path, equals, value = text.partition("=")
     if not equals:
-        raise ConfigError(f"--set {override}: expected key=value, as in --set epochs=10")
+        raise ConfigError(f"--set {text}: expected key=value, as in --set epochs=10")
     *parents, leaf = path.split(".")
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
-            raise ConfigError(f"--set {override}: {parent} is one value, not a group of settings")
-    values[leaf] = _parse(text, f"--set {override}")
+            raise ConfigError(f"--set {text}: {parent} is one value, not a group of settings")
+    values[leaf] = _parse(value, f"--set {text}")
 
 
 def _refuse_unknown(cls: Any, values: Mapping[str, Any], where: str, prefix: str = "") -> None:

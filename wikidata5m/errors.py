@@ -13,7 +13,10 @@ Each message says what was found, what was expected, and what to do about it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 __all__ = [
     "ConfigError",
@@ -24,6 +27,7 @@ __all__ = [
     "OutputExistsError",
     "Wikidata5MError",
     "how_to_install",
+    "telling_of_memory",
     "unreadable",
 ]
 
@@ -66,6 +70,22 @@ def unreadable(path: Path, error: Exception) -> DatasetError:
     return DatasetError(
         f"{path}: cannot be read ({problem}); run `wikidata5m verify` and build the dataset again"
     )
+
+
+_NO_MEMORY: Final = ("out of memory", "can't allocate memory", "not enough memory")
+"""How torch words it, on any device: as a RuntimeError like many others."""
+
+
+@contextmanager
+def telling_of_memory(fix: str) -> Iterator[None]:
+    """Raise Wikidata5MError, with `fix`, for want of memory, as Python or torch reports it."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        told = str(error).lower()
+        if not isinstance(error, MemoryError) and not any(words in told for words in _NO_MEMORY):
+            raise
+        raise Wikidata5MError(f"out of memory; {fix}") from None
 
 
 class ConfigError(Wikidata5MError):

@@ -55,7 +55,8 @@ def inverted(batch: Batch, num_relations: int) -> Batch:
     """Head queries (?, r, t) as the tail queries (t, r + R, ?) that answer them reciprocally."""
     head_GB, relation_GB, tail_GB = batch.positives_GB3.unbind(-1)
     positives_GB3 = torch.stack([tail_GB, relation_GB + num_relations, head_GB], dim=-1)
-    return replace(batch, positives_GB3=positives_GB3, side="tails")
+    known_GBK = batch.known_heads_GBK
+    return replace(batch, positives_GB3=positives_GB3, known_tails_GBK=known_GBK, side="tails")
 
 
 def rows_of(batch: Batch, inverse: int) -> tuple[Tensor, Tensor]:
@@ -114,7 +115,10 @@ def gradients(
     total, grads = vectors.head_GBD.new_zeros(()), _Grads(vectors)
     for asked, partial in zip(ASKED[batch.side], partials, strict=True):
         # Compared here, where the loss's own loop can do it: stored, the mask would be read often.
-        clash_GBK = batch.clash(batch.positives_GB3[..., 2 if asked == "tails" else 0])
+        place, known_GBK = (
+            (2, batch.known_tails_GBK) if asked == "tails" else (0, batch.known_heads_GBK)
+        )
+        clash_GBK = batch.clash(batch.positives_GB3[..., place], known_GBK)
         true_GB, negative_GBK = (similarity.finish(x) for x in partial)
         value, *slopes = loss(true_GB, negative_GBK, clash_GBK, batch.weight_GB, batch.log_share_GK)
         total = total + share * value

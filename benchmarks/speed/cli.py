@@ -114,6 +114,7 @@ def speed(
         seed=seed,
     )
     found, missing = runs.find_engines(engines, dict(_pair(text) for text in pythons))
+    runs.require_models(settings.models, found)
     if out is not None:
         inputs = [dataset] if dataset else []
         claim_output(out, overwrite=overwrite, resume=resume, marker=REPORT, inputs=inputs)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -137,6 +137,14 @@ def _import_problem(python: str, module: str) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
+
+
+def require_models(models: Iterable[str], engines: Iterable[str]) -> None:
+    """Raise ConfigError where none of the engines trains any of the models."""
+    known = {model for engine in engines for model in worker.load_adapter(engine).MODELS}
+    if known.isdisjoint(models):
+        wanted = ", ".join(models)
+        raise ConfigError(f"none of these engines trains {wanted}; name another by --model")
 
 
 def begin(

@@ -76,8 +76,6 @@ class Engine(Protocol):
     """What an environment must be able to import."""
     MODELS: ClassVar[dict[str, Any]]
     """Our names of the models that it trains, and what they are to the engine."""
-    NOTE: ClassVar[str]
-    """How what it does differs from the others."""
 
     def __init__(self, work: Work, train_N3: Any, ranked_M3: Any) -> None: ...
 

@@ -41,7 +41,7 @@ from benchmarks.validation import sample_triplets
 from wikidata5m.config import load_config
 from wikidata5m.console import log, progress
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import ConfigError, DatasetError, Wikidata5MError
+from wikidata5m.errors import ConfigError, DatasetError, Wikidata5MError, telling_of_memory
 from wikidata5m.files import atomic_path
 
 TUNE, BASE, JOURNAL, WINNER = "tune.yaml", "base.yaml", "journal.log", "config.yaml"
@@ -123,7 +123,10 @@ def tune(config: TuneConfig, base: RunConfig, out: Path) -> list[Trial]:
 def require_valid(dataset: Dataset) -> None:
     """Raise DatasetError where there is nothing to choose by."""
     if not len(dataset.triplets(SETTING, "valid")):
-        raise DatasetError(f"{dataset.path}: no validation triplets; tune on another split")
+        raise DatasetError(
+            f"{dataset.path}: no validation triplets to choose by; make a split that has some with "
+            "`wikidata5m split`"
+        )
 
 
 class _Search:
@@ -212,7 +215,8 @@ class _Search:
         error = ""
         try:
             config = candidate(self.base, settings | {"train.epochs": stage.epochs})
-            reached = train_and_rank(config, graph, self.config.valid)
+            with telling_of_memory("search smaller values"):
+                reached = train_and_rank(config, graph, self.config.valid)
         except Wikidata5MError as failed:
             error = str(failed)
             log(f"candidate {number}: {error}")

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import starmap
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import optuna
-import ujson
 
 from benchmarks.config import RunConfig
-from wikidata5m.config import load_config
+from wikidata5m.config import load_config, override
 from wikidata5m.errors import ConfigError
 
 SPACES: Final = Path(__file__).parent / "spaces"
@@ -126,15 +126,14 @@ def candidate(base: Path, settings: Mapping[str, Value]) -> RunConfig:
 
     Raises ConfigError, also for what a trial would not do as `bench train` does.
     """
-    config = load_config(
-        RunConfig, base, [f"{name}={ujson.dumps(value)}" for name, value in settings.items()]
-    )
+    config = load_config(RunConfig, base, starmap(override, settings.items()))
     train = config.train
     wanted = {
         "engine": (config.engine, "torch"),
         "setting": (config.setting, "transductive"),
         "train.weights": (train.weights, ""),
         "train.patience": (train.patience, 0),
+        "start": (config.start, ""),
     }
     for name, (value, only) in wanted.items():
         if value != only:

@@ -78,6 +78,12 @@ def test_an_odd_dimension_is_refused_for_complex() -> None:
         load_config(RunConfig, overrides=["model.name=complex", "model.dim=7"])
 
 
+@pytest.mark.parametrize("setting", ["in_batch", "filter_negatives"])
+def test_negatives_that_are_all_entities_take_no_option(setting: str) -> None:
+    with pytest.raises(ConfigError, match=f"{setting} = true: with loss.name = one_vs_all"):
+        load_config(RunConfig, overrides=["loss.name=one_vs_all", f"train.{setting}=true"])
+
+
 def test_an_unknown_configuration_gets_the_closest_name() -> None:
     with pytest.raises(ConfigError, match="did you mean transe-demo"):
         find_config("trense-demo")

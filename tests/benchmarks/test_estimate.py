@@ -148,6 +148,21 @@ def test_seeds_make_a_run_each_that_evaluate_takes_together(small: Dataset, tmp_
     assert len(ujson.loads(invoke("bench", "evaluate", *runs, "--json").stdout)["results"]) == 2
 
 
+def test_seeds_resume_by_themselves_also_where_one_had_not_begun(
+    small: Dataset, tmp_path: Path
+) -> None:
+    words = ["bench", "train", small.path, *SETTINGS, "--set", "train.epochs=1"]
+    words += ["--model", "transe"]
+    invoke(*words, "--seeds", "0,1", "--out", tmp_path)
+    vectors = [tmp_path / f"seed-{n}" / "embeddings/embeddings.safetensors" for n in (0, 1)]
+    before = [path.read_bytes() for path in vectors]
+    shutil.rmtree(tmp_path / "seed-1")
+    invoke("bench", "train", small.path, "--seeds", "0,1", "--out", tmp_path, "--resume")
+    assert [path.read_bytes() for path in vectors] == before
+    told = ujson.loads(invoke("bench", "evaluate", tmp_path / "seed-0", "--json").stdout)
+    assert told["run"] == f"{tmp_path.name}/seed-0"
+
+
 @pytest.mark.parametrize("seeds", ["1,1", "-1", "a", "1,"])
 def test_seeds_that_are_none_are_a_usage_error(small: Dataset, tmp_path: Path, seeds: str) -> None:
     words = ["bench", "train", small.path, "--model", "transe", "--out", tmp_path / "run"]

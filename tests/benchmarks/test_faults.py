@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 import torch
+import ujson
 import yaml
 from click.testing import CliRunner, Result
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from benchmarks import run, tensors
 from benchmarks.embeddings import load_embeddings
@@ -284,6 +285,38 @@ def test_a_checkpoint_of_another_run_is_refused_by_the_setting_that_differs(
         run.train(config, tmp_path / "run", resume=True)
 
 
+def test_a_checkpoint_from_before_a_setting_came_is_resumed(
+    small: Dataset, whole: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    path = folder / "checkpoint" / "state.safetensors"
+    metadata = tensors.read_metadata(path, fix="")
+    settings = ujson.loads(metadata["config"])
+    assert settings.pop("train.filter_negatives") is False
+    save_file(load_file(path), path, {**metadata, "config": ujson.dumps(settings)})
+    run.train(quick_config(small), folder, resume=True)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "train"])
+def test_damaged_vectors_are_neither_ranked_nor_continued(
+    small: Dataset, whole: Path, tmp_path: Path, command: str
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    _flip(folder / VECTORS)
+    words = ["evaluate", folder]
+    if command == "train":
+        words = ["train", small.path, "--from", folder, "--out", tmp_path / "next"]
+    assert "is damaged, by its checksum" in refused("bench", *words)
+
+
+def test_want_of_memory_names_the_settings(small: Dataset, tmp_path: Path) -> None:
+    words = ["bench", "train", small.path, "--model", "transe", "--out", tmp_path, *SETTINGS]
+    error = refused(*words, "--set", f"model.dim={1 << 42}")
+    assert "out of memory; lower model.dim" in error
+
+
 def test_a_log_that_does_not_reach_the_checkpoint_is_refused(
     small: Dataset, whole: Path, tmp_path: Path
 ) -> None:
@@ -362,6 +395,13 @@ def test_a_finished_run_survives_overwrite_with_wrong_weights(
     before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
     words = ["bench", "train", small.path, "--model", "transe", "--out", run, "--overwrite"]
     assert "no.tsv" in refused(*words, *SETTINGS, "--set", "train.weights=no.tsv")
+    inside = run / "w.tsv"
+    head, relation, tail = (int(x) for x in small.triplets("transductive", "train")[0])
+    named = small.entity_ids[head], small.relations["relation"][relation], small.entity_ids[tail]
+    inside.write_text("\t".join([*named, "2"]) + "\n")
+    error = refused(*words, *SETTINGS, "--set", f"train.weights={inside}")
+    assert f"holds {inside}, which --overwrite would delete" in error
+    inside.unlink()
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     assert "tensorboard" in refused(*words, *SETTINGS, "--set", "train.tensorboard=true")
     assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before

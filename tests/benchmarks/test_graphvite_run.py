@@ -389,6 +389,13 @@ def test_a_model_trained_elsewhere_is_imported_and_ranked(
     assert extra["matched"]["entities"] == {"without_vector": 2, "foreign": 1}
     assert "| simple" in invoke("bench", "evaluate", place / "run").stdout
     invoke(*imported(small, place, *size, "--resume"))
+    told = ["--set", "train.epochs=1", "--set", "loss.name=softmax"]
+    grown = invoke(
+        "bench", "train", small.path, "--from", place / "run", "--out", place / "x", *told
+    )
+    assert "1 epochs" in grown.stdout
+    on = ["--engine", "graphvite", "--from", place / "run", "--out", place / "y"]
+    assert "starts from no vectors" in invoke("bench", "train", small.path, *on, code=1).stderr
 
 
 @pytest.mark.parametrize(

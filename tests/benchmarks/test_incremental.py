@@ -141,7 +141,7 @@ def test_on_umls_fewer_epochs_reach_the_retrained_model(real_data: Path, tmp_pat
 def test_the_command_takes_the_settings_of_the_run_and_resumes_without_it(
     small: Dataset, before: Path, tmp_path: Path
 ) -> None:
-    source = tmp_path / "source"
+    source = tmp_path / "source #2: a"
     shutil.copytree(before, source)
     words = ["bench", "train", str(small.path), "--out", str(tmp_path / "run")]
     told = [*words, "--from", str(source), "--set", "train.epochs=4"]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import kernels
-from benchmarks.kernels import SIMILARITIES, SimilarityName
+from benchmarks.kernels import L1, L2, Dot, Modulus, Similarity, SimilarityName
 from tests.benchmarks.test_scorers import vectors
 
+SIMILARITIES: Final[dict[SimilarityName, type[Similarity]]] = {
+    each.name: each for each in (Dot, L1, L2, Modulus)
+}
 NAMES = list(SIMILARITIES)
 
 

@@ -132,6 +132,33 @@ def test_a_negative_that_is_the_truth_clashes() -> None:
         assert clash_GBK.any()
 
 
+@pytest.mark.parametrize("options", [{}, {"in_batch": True}, {"sides": "alternate"}])
+def test_filtered_negatives_are_those_that_make_a_training_triplet(
+    options: dict[str, Any],
+) -> None:
+    triplets = graph(60, entities=9, seed=2)
+    known = set(map(tuple, triplets.tolist()))
+    found: Counter[tuple[str, bool]] = Counter()
+    for batch in sampler(triplets, filter_negatives=True, **options).epoch(0):
+        masks = {"heads": batch.known_heads_GBK, "tails": batch.known_tails_GBK}
+        assert [side for side, mask in masks.items() if mask is None] == [
+            side for side in masks if batch.side not in ("both", side)
+        ]
+        for side, mask_GBK in masks.items():
+            if mask_GBK is None:
+                continue
+            truth_GB = batch.positives_GB3[..., 0 if side == "heads" else 2]
+            clash_GBK = batch.clash(truth_GB, mask_GBK)
+            assert (clash_GBK | ~batch.clash(truth_GB)).all()
+            for (g, b, k), masked in np.ndenumerate(mask_GBK.numpy()):
+                head, relation, tail = batch.positives_GB3[g, b].tolist()
+                other = int(batch.negatives_GK[g, k])
+                made = (other, relation, tail) if side == "heads" else (head, relation, other)
+                assert masked == (made in known)
+                found[side, bool(masked)] += 1
+    assert len(found) == 4
+
+
 @pytest.mark.parametrize("positives", ["uniform", "degree"])
 @pytest.mark.parametrize("negatives", [0, 6])
 def test_shares_are_the_inverse_of_how_often_negatives_are_drawn(
@@ -189,7 +216,6 @@ def test_positives_by_degree_come_as_often_as_their_weight_says() -> None:
         ({"negatives": 0}, "train.negatives = 0: must be above zero, or zero with"),
         ({"negatives": -1, "in_batch": True}, "train.negatives = -1"),
         ({"entity_dropout": 1.0}, "train.entity_dropout = 1.0: at least 0, below 1"),
-        ({"chunk": 5}, "no multiple of train.chunk"),
     ],
 )
 def test_impossible_settings_are_refused(wrong: dict[str, Any], message: str) -> None:

@@ -18,7 +18,7 @@ from benchmarks.speed import run, worker
 from benchmarks.speed.graph import dataset_graph, random_graph
 from benchmarks.speed.machine import Machine, bytes_per_triplet, operations_per_triplet
 from benchmarks.speed.report import bars, markdown
-from benchmarks.speed.run import ENGINES, Measured, Report, Settings, find_engines
+from benchmarks.speed.run import ENGINES, Measured, Report, Settings, find_engines, require_models
 from benchmarks.speed.worker import Outcome
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
@@ -39,8 +39,13 @@ def test_every_adapter_is_known_and_says_what_it_is() -> None:
     for engine in ENGINES:
         adapter = worker.load_adapter(engine)
         assert adapter.TITLE
-        assert adapter.NOTE
         assert "transe-l2" in adapter.MODELS
+
+
+def test_engines_that_train_none_of_the_models_are_refused() -> None:
+    with pytest.raises(ConfigError, match="none of these engines trains rotate"):
+        require_models(["rotate"], ["pbg"])
+    require_models(["rotate", "transe"], ["pbg", "wikidata5m"])
 
 
 def test_transe_is_compared_by_one_norm() -> None:

@@ -67,6 +67,8 @@ STEPS = [
     ("loss.name=one_vs_all", "regulariser.name=lp", "regulariser.p=2", "regulariser.entities=0.1"),
     ("train.in_batch=true", "train.negatives=3", "model.reciprocal=true"),
     ("train.in_batch=true", "train.positives=degree", "train.sides=alternate"),
+    ("train.filter_negatives=true",),
+    ("train.filter_negatives=true", "train.sides=alternate", "model.reciprocal=true"),
 ]
 
 
@@ -108,22 +110,37 @@ def dense_loss(
     if batch.side != "heads":
         parts = entities_ED[head], relations_RD[relation]
         true_GB = scorer.score_triplets(*parts, entities_ED[tail])
-        sides["tails"] = true_GB, scorer.score_tails(*parts, candidates_GKD), tail
+        sides["tails"] = (
+            true_GB,
+            scorer.score_tails(*parts, candidates_GKD),
+            tail,
+            batch.known_tails_GBK,
+        )
     if batch.side != "tails" and config.model.reciprocal:
         parts = entities_ED[tail], relations_RD[back]
         true_GB = scorer.score_triplets(*parts, entities_ED[head])
-        sides["heads"] = true_GB, scorer.score_tails(*parts, candidates_GKD), head
+        sides["heads"] = (
+            true_GB,
+            scorer.score_tails(*parts, candidates_GKD),
+            head,
+            batch.known_heads_GBK,
+        )
     elif batch.side != "tails":
         parts = relations_RD[relation], entities_ED[tail]
         true_GB = scorer.score_triplets(entities_ED[head], *parts)
-        sides["heads"] = true_GB, scorer.score_heads(*parts, candidates_GKD), head
+        sides["heads"] = (
+            true_GB,
+            scorer.score_heads(*parts, candidates_GKD),
+            head,
+            batch.known_heads_GBK,
+        )
     total = torch.zeros(())
-    for true_GB, negative_GBK, truth in sides.values():
+    for true_GB, negative_GBK, truth, known_GBK in sides.values():
         total = total + plain_loss(
             config.loss.name,
             true_GB,
             negative_GBK,
-            batch.clash(truth),
+            batch.clash(truth, known_GBK),
             batch.weight_GB,
             batch.log_share_GK,
             alpha=config.loss.alpha,
@@ -300,6 +317,30 @@ def test_a_limit_ranks_a_seeded_sample_and_says_so(small: Dataset, tmp_path: Pat
     results = tmp_path / "results"
     assert {p.name for p in results.iterdir()} == {"test.json", "test-sample-5.json"}
     assert load_result(results / "test.json").metrics == whole.metrics
+
+
+def test_a_sample_leaves_what_an_interrupted_ranking_finished(
+    small: Dataset, trained: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(trained["transe"], folder)
+    kept = folder / "results" / "test-unfinished.npz"
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "make_result", lambda *_, **__: pytest.fail("reached"))
+        with pytest.raises(pytest.fail.Exception):
+            run.evaluate(folder)
+    assert kept.is_file()
+    run.evaluate(folder, sample=3)
+    run.evaluate(folder, sample=3, sample_seed=1)
+    run.evaluate(folder, candidates=10)
+    assert kept.is_file()
+    run.evaluate(folder)
+    assert sorted(path.name for path in kept.parent.iterdir()) == [
+        "test-candidates-10.json",
+        "test-sample-3-seed-1.json",
+        "test-sample-3.json",
+        "test.json",
+    ]
 
 
 def test_a_result_of_another_shape_is_refused(tmp_path: Path) -> None:

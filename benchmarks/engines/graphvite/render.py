@@ -1,17 +1,18 @@
 """Our configuration and dataset as GraphVite's YAML and input files.
 
-Imports yaml, the sibling process, benchmarks.{config,optim,scorers} and wikidata5m.
+Imports yaml, the sibling process, benchmarks.{checkpoint,config,optim,scorers} and
+wikidata5m.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
+from benchmarks.checkpoint import flat_settings
 from benchmarks.config import RunConfig
 from benchmarks.engines.graphvite.process import CONFIG, PARTIAL_MODEL
 from benchmarks.optim import OptimizerName
@@ -52,6 +53,10 @@ CARRIED: Final = {
 def check_settings(config: RunConfig) -> None:
     """Raise ConfigError for what GraphVite cannot do, or has no setting for."""
     model, loss = config.model, config.loss
+    if config.start:
+        raise ConfigError(
+            f"start = {config.start}: GraphVite starts from no vectors; train with --engine torch"
+        )
     if config.graphvite.model_file:
         return
     if model.dim not in DIMENSIONS:
@@ -73,8 +78,8 @@ def check_settings(config: RunConfig) -> None:
             f"train.optimizer = {config.train.optimizer}: GraphVite knows {known}; set one"
         )
     _check_penalty(config)
-    default = dict(_flat(asdict(RunConfig())))
-    for key, value in _flat(asdict(config)):
+    default = flat_settings(asdict(RunConfig()))
+    for key, value in flat_settings(asdict(config)).items():
         if value != default[key] and key not in CARRIED and not key.startswith("graphvite."):
             raise ConfigError(
                 f"{key} = {value}: GraphVite has no such setting; leave it at {default[key]}, "
@@ -164,11 +169,3 @@ def render(config: RunConfig, files: list[str]) -> str:
 def _ratio(a: float, b: float) -> float:
     """The ratio without its last bits' noise; 0, by which GraphVite weighs all alike, for b = 0."""
     return float(f"{a / b:.12g}") if b else 0.0
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value

@@ -35,7 +35,6 @@ class Adapter:
         "distmult": {"operator": "diagonal", "comparator": "dot"},
         "complex": {"operator": "complex_diagonal", "comparator": "dot"},
     }
-    NOTE: ClassVar = "half of the negatives on each side"
 
     def __init__(self, work: Work, train_N3: Any, ranked_M3: Any) -> None:
         self.work, self.train_N3, self.ranked_M3 = work, train_N3, ranked_M3

@@ -27,7 +27,6 @@ class Adapter:
         "rotate": {"model": "RotatE", "floats": 2},
         "quate": {"model": "QuatE", "floats": 4},
     }
-    NOTE: ClassVar = "negatives of their own for each positive; Adagrad over whole tables"
 
     def __init__(self, work: Work, train_N3: Any, ranked_M3: Any) -> None:
         import torch

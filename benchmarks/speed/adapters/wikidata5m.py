@@ -30,7 +30,6 @@ class Adapter:
         "rotate": {},
         "quate": {},
     }
-    NOTE: ClassVar = "negatives shared by a chunk; row-wise Adagrad"
 
     def __init__(self, work: Work, train_N3: Any, ranked_M3: Any) -> None:
         import torch
