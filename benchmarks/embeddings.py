@@ -107,12 +107,17 @@ def save_embeddings(
         temporary.mkdir()
         save_tensors(temporary / TENSORS, tensors)
         if ids is not None:
-            for field_, values in ((_ENTITY, ids.entities), (_RELATION, ids.relations)):
-                frame = pl.DataFrame({field_.name: values})
-                write_parquet(frame, pa.schema([field_]), temporary / f"{field_.name}.parquet")
+            save_ids(temporary, ids)
         write_json(temporary / META, asdict(meta))
         if folder.is_dir():
             shutil.rmtree(folder)
+
+
+def save_ids(folder: Path, ids: Ids) -> None:
+    """Write which id each row of the artefact in `folder` has."""
+    for field_, values in ((_ENTITY, ids.entities), (_RELATION, ids.relations)):
+        frame = pl.DataFrame({field_.name: values})
+        write_parquet(frame, pa.schema([field_]), folder / f"{field_.name}.parquet")
 
 
 def read_meta(folder: Path) -> EmbeddingsMeta:

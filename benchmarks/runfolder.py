@@ -31,10 +31,10 @@ def load_run_config(run: Path) -> RunConfig:
     return load_config(RunConfig, run / CONFIG)
 
 
-def dataset_of(config: RunConfig, named: Path | None) -> Dataset:
-    """The dataset `named`, or the configuration's. Raises DatasetError, which names --dataset."""
+def named_or(named: Path | None, before: str) -> Dataset:
+    """The dataset `named`, or the one of before. Raises DatasetError, which names --dataset."""
     try:
-        return Dataset(named or Path(config.dataset))
+        return Dataset(named or Path(before))
     except DatasetError as error:
         if named:
             raise

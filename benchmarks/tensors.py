@@ -144,9 +144,9 @@ class StoredRows:
 
 def checksum(tensor: Tensor) -> int:
     """CRC-32 of the values, row by row."""
-    found = 0
-    for rows in _blocks(tensor):
-        block = tensor[rows].detach().cpu().contiguous().view(-1).view(torch.uint8)
+    found, table = 0, tensor if tensor.dim() else tensor[None]
+    for rows in _blocks(table):
+        block = table[rows].detach().cpu().contiguous().view(-1).view(torch.uint8)
         found = zlib.crc32(block.numpy().data, found)
     return found
 

@@ -1,7 +1,8 @@
 """Checkpoints: parameters, optimizer state and place, in safetensors and JSON; written atomically.
 
-Imports msgspec, safetensors, torch, kepler_ke.step and wikidata5m. All else a run needs to go on
-(order, negatives, masks, dropout, learning rate) is a function of seed and step: it is not stored.
+Imports msgspec, safetensors, torch, benchmarks.tensors, kepler_ke.step and wikidata5m. All else a
+run needs to go on (order, negatives, masks, dropout, learning rate) is a function of seed and step:
+it is not stored.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any, Final
 import msgspec
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
+from benchmarks.tensors import require_intact, save_tensors
 from kepler_ke.step import Job
 from wikidata5m.errors import InputError
 from wikidata5m.files import atomic_path, read_json, write_json
@@ -46,7 +48,7 @@ def save_checkpoint(folder: Path, job: Job, place: Place) -> None:
     target = folder / f"step-{place.step:09}"
     with atomic_path(target) as temporary:
         temporary.mkdir()
-        save_file({name: x.cpu().contiguous() for name, x in tensors.items()}, temporary / TENSORS)
+        save_tensors(temporary / TENSORS, tensors)
         write_json(temporary / PLACE, asdict(place))
         if target.is_dir():
             shutil.rmtree(target)
@@ -66,6 +68,7 @@ def load_checkpoint(folder: Path, job: Job) -> Place | None:
     try:
         place = msgspec.convert(read_json(found[-1] / PLACE), Place)
         tensors = load_file(found[-1] / TENSORS)
+        require_intact(found[-1] / TENSORS, tensors, fix="remove it to start over, or --overwrite")
         with torch.no_grad():
             for name, parameter in job.model.named_parameters():
                 parameter.copy_(tensors[f"model.{name}"])

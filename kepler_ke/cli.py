@@ -166,13 +166,14 @@ def train(
     """
     from benchmarks.processes import leads
     from kepler_ke.config import resolve_config
+    from kepler_ke.runs import preset_of
     from kepler_ke.train import resume_training
     from kepler_ke.train import train as run
     from wikidata5m.dataset import Dataset
 
     data, other = Dataset(dataset), Dataset(second) if second else None
     if encoder:
-        name = preset or "kepler-wiki"
+        name = preset or (preset_of(file) if file else "") or "kepler-wiki"
         last = run(
             data,
             encoder,
@@ -397,7 +398,7 @@ def convert(checkpoint: Path, tokenizer: str, out: Path, overwrite: bool, as_jso
 
 
 def _dataset(run: Path, dataset: Path | None) -> Dataset:
+    from benchmarks.runfolder import named_or
     from kepler_ke.runs import read_run
-    from wikidata5m.dataset import Dataset
 
-    return Dataset(dataset or Path(read_run(run).dataset))
+    return named_or(dataset, read_run(run).dataset)

@@ -33,6 +33,8 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 PRESETS: Final = Path(__file__).parent / "presets"
 FORMS: Final = PRESETS / "forms"
+SMALL: Final = "small"
+"""The form that is ours, for two cores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ class KeplerConfig:
 
     # Masked language model
     mlm_batch: int = 8
-    """Texts per step for the masked-language-model loss (Eq. 6); 0 leaves that loss out."""
+    """Texts of a pass for the masked-language-model loss (Eq. 6); 0 leaves that loss out."""
     mlm_share: float = 0.15
     """The share of tokens to predict; of these 80% are masked, 10% replaced, 10% kept."""
     mlm_weight: float = 1.0
@@ -119,7 +121,7 @@ class KeplerConfig:
     lr: float = 6e-4
     """The peak learning rate of Adam (AdamW: weight decay is decoupled)."""
     relation_lr: float = 1.0
-    """The rate of all that starts from nothing (relation vectors, projection) as a multiple."""
+    """The rate of relation vectors, projection and temperature, as a multiple."""
     beta1: float = 0.9
     """Adam's decay of the first moment."""
     beta2: float = 0.98
@@ -234,6 +236,12 @@ def _preset_files(preset: str) -> list[Path]:
         return [PRESETS / f"{preset}.yaml"]
     base, _, form = preset.rpartition("-")
     if base in presets() and form in forms():
+        file = yaml.safe_load((PRESETS / f"{base}.yaml").read_text(encoding="utf-8"))
+        own = file.keys() & {"gamma", "epochs"}
+        if form != SMALL and own:
+            raise ConfigError(
+                f"{preset}: {base} has {' and '.join(sorted(own))} of its own; name {base} alone"
+            )
         return [PRESETS / f"{base}.yaml", FORMS / f"{form}.yaml"]
     close = difflib.get_close_matches(preset, presets(), n=1)
     hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(presets())}"

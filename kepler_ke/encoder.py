@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,7 +83,11 @@ class Kepler(nn.Module):
         if config.checkpointing:
             # The older name is deprecated where the newer one is there.
             enable = getattr(backbone, "activation_checkpointing_enable", None)
-            (enable or backbone.gradient_checkpointing_enable)({"use_reentrant": False})
+            try:
+                (enable or backbone.gradient_checkpointing_enable)({"use_reentrant": False})
+            except ValueError as error:
+                told = _first_line(error)
+                raise ConfigError(f"checkpointing = true: {told}; set it to false") from None
         if config.compile:
             self._states = torch.compile(backbone.forward, dynamic=True)
 
@@ -172,21 +176,18 @@ def load_encoder(
     """A masked language model and its tokenizer, from a folder or by name.
 
     Weights that the source lacks are drawn by `seed` and named on stderr; those of the masked-LM
-    head, which a sentence encoder has not, only where no `head` is asked for. Raises ConfigError
-    when there is no such model.
+    head, which a sentence encoder has not, only where no `head` is asked for. Where Transformers
+    has no fused attention for the model, sdpa falls back to eager. Raises ConfigError when there is
+    no such model.
     """
     if _is_path(source) and not (Path(source) / "config.json").is_file():
         raise ConfigError(
             f"{source}: no config.json there, so it is no model folder; name a folder that "
             "`wikidata5m kepler init` or save_pretrained wrote, or a model's name"
         )
-    torch.manual_seed(seed)
     try:
         with quiet():
-            config = AutoConfig.from_pretrained(source)
-            model, report = AutoModelForMaskedLM.from_pretrained(
-                source, config=config, output_loading_info=True, attn_implementation=attention
-            )
+            model, missing = _from_pretrained(source, attention, seed)
     except ImportError as error:
         raise ConfigError(
             f"attention = {attention}: cannot be used here ({_first_line(error)}); "
@@ -211,7 +212,7 @@ def load_encoder(
             f"{source}: the tokenizer knows {len(tokenizer):,} tokens, the model {known:,}; "
             "they are not a pair: copy the tokenizer that belongs to the model"
         )
-    if missing := sorted(report["missing_keys"]):
+    if missing:
         lacks = f"{source}: lacks {', '.join(missing)}"
         if head and any(name.startswith(_head_names(model)) for name in missing):
             raise ConfigError(
@@ -220,6 +221,24 @@ def load_encoder(
             )
         log(f"{lacks}; drawn by seed {seed}")
     return model.float(), tokenizer
+
+
+def _from_pretrained(source: str, attention: Attention, seed: int) -> tuple[Any, list[str]]:
+    """The model and the weights that the source lacks."""
+    torch.manual_seed(seed)
+    try:
+        model, report = AutoModelForMaskedLM.from_pretrained(
+            source,
+            config=AutoConfig.from_pretrained(source),
+            output_loading_info=True,
+            attn_implementation=attention,
+        )
+    except ValueError as error:
+        if attention != "sdpa" or "scaled_dot_product_attention" not in str(error):
+            raise
+        log(f"{source}: Transformers has no fused attention for it; attention = eager")
+        return _from_pretrained(source, "eager", seed)
+    return model, sorted(report["missing_keys"])
 
 
 def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
@@ -330,11 +349,17 @@ def save_kepler(folder: Path, model: Kepler, tokenizer: PreTrainedTokenizerBase)
     write_json(folder / KEPLER, {"settings": asdict(model.config), "cnn": sizes})
 
 
-def load_kepler(folder: Path) -> tuple[Kepler, PreTrainedTokenizerBase]:
-    """What save_kepler wrote. Raises InputError or ConfigError when the folder is incomplete."""
+def load_kepler(folder: Path, *, training: bool = False) -> tuple[Kepler, PreTrainedTokenizerBase]:
+    """What save_kepler wrote. Raises InputError or ConfigError when the folder is incomplete.
+
+    How it was run is not what it is: only for `training` are attention, checkpointing and compile
+    as they were set, so that what was trained on a GPU is read anywhere.
+    """
     meta: dict[str, Any] = read_json(folder / KEPLER)
     try:
         config = msgspec.convert(meta["settings"], KeplerConfig)
+        if not training:
+            config = replace(config, attention="sdpa", checkpointing=False, compile=False)
         beside = load_file(folder / RELATIONS)
         language_model: PreTrainedModel | Dkrl
         tokenizer: PreTrainedTokenizerBase

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from benchmarks.embeddings import TENSORS, EmbeddingsMeta, load_embeddings
+from benchmarks.embeddings import TENSORS, EmbeddingsMeta, Ids, load_embeddings
 from benchmarks.examples import find_examples
 from benchmarks.metrics import Side, Values, metrics
 from benchmarks.ranking import Predictor, Ranks
@@ -28,11 +28,11 @@ from kepler_ke.encode import encode_texts, relation_vectors
 from kepler_ke.encoder import Kepler, load_kepler, make_scorer
 from kepler_ke.predictor import HEADS_IN_WORDS, Heads, choose_heads, make_predictor, rank
 from kepler_ke.runs import RunInfo, read_config, read_run_on, train_summary
-from kepler_ke.stream import model_identity, stream_embeddings
+from kepler_ke.stream import holds_other, model_identity, stream_embeddings
 from kepler_ke.tokens import Indices, Texts, graph_texts
 from kepler_ke.world import device
 from wikidata5m.dataset import Dataset, Triplets
-from wikidata5m.errors import DatasetError
+from wikidata5m.errors import DatasetError, OutputExistsError
 from wikidata5m.files import claim_output
 from wikidata5m.schema import Part, Setting
 
@@ -118,7 +118,7 @@ def evaluate_run(
     triplets = sample_triplets(whole, sample, sample_seed)
     entities = part_entities(dataset, setting, part)
     trained = load_judge(run / "model", dataset, info)
-    heads = choose_heads(trained.model, len(entities), len(np.unique(triplets[:, 1])))
+    heads = choose_heads(trained.model.config, len(entities), len(np.unique(triplets[:, 1])))
     name = f"{setting}-{part}{info.behind(dataset)}"
     folder = run / "embeddings" / name
     write_vectors(folder, run / "model", dataset, trained, entities)
@@ -154,7 +154,7 @@ def evaluate_run(
         examples=find_examples(
             predictor, ranks, triplets, dataset, setting, entities, seed=info.seed
         ),
-        baselines=_untrained(run, dataset, info, triplets, known, entities, heads),
+        baselines=_untrained(run, dataset, info, triplets, known, entities, heads, name),
     )
     drawn = f"-sample-{len(triplets)}" if len(triplets) < len(whole) else ""
     result.save(run / "results" / f"{name}{drawn}.json")
@@ -169,10 +169,16 @@ def _untrained(
     known: Triplets,
     entities: Indices,
     heads: Heads,
+    name: str,
 ) -> dict[str, dict[Side, Values]]:
-    """The encoder that the run started from, with the relation vectors it started with."""
+    """The encoder that the run started from, with the relation vectors it started with.
+
+    Its vectors are kept in RUN/embeddings/<name>-untrained, as the trained one's are.
+    """
     start = load_judge(run / "start", dataset, info)
-    predictor = start.predictor(start.encode(entities), entities, heads)
+    folder = run / "embeddings" / f"{name}-untrained"
+    write_vectors(folder, run / "start", dataset, start, entities)
+    predictor = start.predictor(load_embeddings(folder).entities, entities, heads)
     ranks = rank(predictor, triplets, known, entities, what="rank by the untrained encoder")
     return {"untrained encoder": metrics(ranks)}
 
@@ -302,18 +308,30 @@ def encode_run(
     """
     info = read_run_on(run, dataset)
     trained = load_judge(run / "model", dataset, info)
-    inputs = [dataset.path, run]
+    inputs, entities = [dataset.path, run], np.arange(dataset.num_entities)
+    meta = meta_of(dataset, trained, model_identity(run / "model"))
+    if resume and holds_other(folder, meta, entities):
+        raise OutputExistsError(
+            f"{folder}: holds the vectors of another model or dataset; name another folder, or "
+            "pass --overwrite to replace them"
+        )
     claim_output(folder, overwrite=overwrite, resume=resume, marker=TENSORS, inputs=inputs)
-    write_vectors(folder, run / "model", dataset, trained, np.arange(dataset.num_entities))
+    write_vectors(folder, run / "model", dataset, trained, entities, ids=Ids.of(dataset))
     return trained.texts, trained.model.dim
 
 
 def write_vectors(
-    folder: Path, model: Path, dataset: Dataset, of: Judge, entities: Indices
+    folder: Path,
+    model: Path,
+    dataset: Dataset,
+    of: Judge,
+    entities: Indices,
+    *,
+    ids: Ids | None = None,
 ) -> None:
     """The entities' vectors as an artefact; what an interrupted call wrote is kept."""
     meta = meta_of(dataset, of, model_identity(model))
-    stream_embeddings(folder, of.model, of.texts, entities, of.relations_RD, meta)
+    stream_embeddings(folder, of.model, of.texts, entities, of.relations_RD, meta, ids=ids)
 
 
 def meta_of(dataset: Dataset, of: Judge, model: str) -> EmbeddingsMeta:

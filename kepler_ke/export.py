@@ -74,7 +74,7 @@ def export_run(run: Path, to: Target, out: Path, *, overwrite: bool = False) -> 
             f"{run}: has a projection behind the encoder, which AutoModel would leave out; "
             "pass --to sentence-transformers"
         )
-    claim_output(out, overwrite=overwrite, inputs=[run])
+    claim_output(out, overwrite=overwrite, inputs=[run], whole=True)
     with atomic_path(out) as temporary:
         temporary.mkdir()
         save_kepler(temporary, model, tokenizer)

@@ -89,7 +89,7 @@ def convert_checkpoint(
             f"has {config.vocab_size:,} token vectors, the tokenizer {len(words):,} tokens",
             fix="name roberta-base, or the tokenizer it was trained with, by --tokenizer",
         )
-    claim_output(out, overwrite=overwrite, inputs=[checkpoint])
+    claim_output(out, overwrite=overwrite, inputs=[checkpoint], whole=True)
     with atomic_path(out) as temporary, quiet():
         model.save_pretrained(temporary)
         words.save_pretrained(temporary)

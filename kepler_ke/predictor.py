@@ -1,6 +1,7 @@
 """Entities' and queries' encodings as what benchmarks.ranking asks for answers.
 
-Imports numpy, torch, benchmarks.{ranking,scorers,tensors} and kepler_ke.{encode,encoder,tokens}.
+Imports numpy, torch, benchmarks.{ranking,scorers,tensors}, kepler_ke.{config,encode,encoder,tokens}
+and wikidata5m.
 
 Shapes: C candidates, K of a block, B queries, M distinct texts, D width, R relations.
 """
@@ -23,6 +24,7 @@ from benchmarks.ranking import (
 )
 from benchmarks.scorers import Scorer
 from benchmarks.tensors import StoredRows
+from kepler_ke.config import KeplerConfig
 from kepler_ke.encode import encode_texts
 from kepler_ke.encoder import Kepler
 from kepler_ke.tokens import Indices, Texts
@@ -44,12 +46,11 @@ EXACT: Final = 2_000_000
 test set asks for 7,475 x 201."""
 
 
-def choose_heads(model: Kepler, candidates: int, relations: int) -> Heads:
-    """How this model ranks heads among so many candidates for so many relations.
+def choose_heads(config: KeplerConfig, candidates: int, relations: int) -> Heads:
+    """How a model of these settings ranks heads among so many candidates for so many relations.
 
     Raises ConfigError when only exact ranking would do and is out of reach.
     """
-    config = model.config
     if not config.conditioned:
         return "inverse" if config.inverse else "plain"
     if config.inverse and config.objective == "contrastive":
@@ -61,7 +62,7 @@ def choose_heads(model: Kepler, candidates: int, relations: int) -> Heads:
     raise ConfigError(
         f"ranking heads exactly would encode {candidates:,} candidates with each of "
         f"{relations:,} relations; train with --set inverse=true, which ranks heads as tails of "
-        "the inverse relation, or rank the inductive setting"
+        "the inverse relation, or in a setting with fewer candidates"
     )
 
 

@@ -16,10 +16,11 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from kepler_ke.config import KeplerConfig, save_config
-from kepler_ke.data import check_unseen
+from kepler_ke.data import check_unseen, part_entities
 from kepler_ke.encoder import Kepler, build_kepler, load_kepler, make_scorer, save_kepler
 from kepler_ke.graph import TrainGraph
 from kepler_ke.order import Batches, Order, SubgraphOrder
+from kepler_ke.predictor import choose_heads
 from kepler_ke.runs import CONFIG, RUN, RunInfo, read_config, read_run
 from kepler_ke.step import Graph, Job, Memory
 from kepler_ke.tokens import (
@@ -36,6 +37,8 @@ from wikidata5m.errors import ConfigError, DatasetError
 from wikidata5m.files import atomic_path, claim_output, write_json
 from wikidata5m.schema import Setting
 
+START: Final = "start"
+"""Of a run folder: the model as training starts with it."""
 _TWO_GRAPHS: Final = "kepler-w+w"
 
 
@@ -52,6 +55,10 @@ def check_arguments(
             check_unseen(dataset)
         if not len(dataset.triplets(setting, "train")):
             raise DatasetError(f"{dataset.path}: {setting} train is empty; use a larger graph")
+    test_N3 = datasets[0].triplets(setting, "test")
+    if len(test_N3):
+        candidates = len(part_entities(datasets[0], setting, "test"))
+        choose_heads(config, candidates, len(np.unique(test_N3[:, 1])))
     if len(datasets) == 1 and preset.startswith(_TWO_GRAPHS):
         raise ConfigError(f"{preset}: trains on two graphs; name the second by --second DATASET")
     if len(datasets) == 2 and config.objective == "none":
@@ -86,7 +93,7 @@ def start(
 
     def claim(*, keep: bool) -> None:
         claim_output(
-            run, overwrite=overwrite, resume=resume, marker="start", inputs=inputs, keep=keep
+            run, overwrite=overwrite, resume=resume, marker=START, inputs=inputs, keep=keep
         )
 
     rows = sum(dataset.num_relations for dataset in datasets) * (2 if config.inverse else 1)
@@ -98,11 +105,11 @@ def start(
     if info.corpus:
         corpus_tokens(tokenizer, Path(info.corpus), info.corpus_hash, config.tokens)
     claim(keep=False)
-    with atomic_path(run / "start") as temporary:
+    with atomic_path(run / START) as temporary:
         temporary.mkdir()
         save_kepler(temporary, model, tokenizer)
-        if (run / "start").is_dir():  # killed before run.json was there
-            shutil.rmtree(run / "start")
+        if (run / START).is_dir():  # killed before run.json was there
+            shutil.rmtree(run / START)
     save_config(run / CONFIG, config)
     write_json(run / RUN, asdict(info))
 
@@ -112,7 +119,7 @@ def resume_run(run: Path, info: RunInfo, config: KeplerConfig) -> None:
 
     Smaller passes may make up the same update: what is left to do when memory ran out.
     """
-    claim_output(run, resume=True)
+    claim_output(run, resume=True, marker=START)
     before = read_config(run)
     given = asdict(read_run(run, finished=False)) | asdict(before)
     asked = asdict(info) | asdict(config)
@@ -145,7 +152,7 @@ def prepare(
     datasets: list[Dataset], run: Path, info: RunInfo, config: KeplerConfig, world: World
 ) -> Job:
     """Load the model that the run started with, and everything it reads."""
-    model, tokenizer = load_kepler(run / "start")
+    model, tokenizer = load_kepler(run / "start", training=True)
     model.to(device()).train()
     graphs: list[Graph] = []
     row = 0

@@ -64,6 +64,13 @@ def read_run(run: Path, *, finished: bool = True) -> RunInfo:
     return _as_written(read_json(run / RUN), RunInfo, run / RUN)
 
 
+def preset_of(config: Path) -> str:
+    """The preset of the run that this config.yaml is of; empty where it is of none."""
+    if config.name != CONFIG or not (config.parent / RUN).is_file():
+        return ""
+    return read_run(config.parent, finished=False).preset
+
+
 def read_run_on(run: Path, dataset: Dataset) -> RunInfo:
     """As read_run. Raises DatasetError when the run was trained on another dataset."""
     info = read_run(run)

@@ -25,7 +25,7 @@ import numpy.typing as npt
 import ujson
 from torch import Tensor
 
-from benchmarks.embeddings import META, TENSORS, EmbeddingsMeta
+from benchmarks.embeddings import META, TENSORS, EmbeddingsMeta, Ids, save_ids
 from kepler_ke.encode import encode_texts
 from kepler_ke.encoder import Kepler
 from kepler_ke.tokens import Indices, Texts
@@ -46,13 +46,16 @@ def stream_embeddings(
     entities: Indices,
     relations_RD: Tensor,
     meta: EmbeddingsMeta,
+    *,
+    ids: Ids | None = None,
 ) -> None:
     """Encode `entities` (ascending) into `folder`, going on where the same work was interrupted.
 
     The same work is that of equal `meta` and entities; a folder of other work starts anew, a
-    finished one is left as it is. `meta.extra` should name the weights (`model_identity`).
+    finished one is left as it is. `meta.extra` should name the weights (`model_identity`). `ids`
+    lets `bench train --from` match the rows with another dataset's entities.
     """
-    work = {"meta": asdict(meta), "entities": hashlib.sha256(entities.tobytes()).hexdigest()}
+    work = _work(meta, entities)
     whole = len(entities) == len(texts.entities)
     small = {"relations": relations_RD.numpy()} | ({} if whole else {"index": entities})
     if _done(folder, work) < 0:
@@ -61,6 +64,8 @@ def stream_embeddings(
         done = _done(folder, work)
         if done < 0:
             return
+        if not done:
+            (folder / PROGRESS).unlink(missing_ok=True)
         shape = (len(entities), model.dim)
         start = _lay_out(folder / TENSORS, small, shape, fresh=done == 0)
         vectors_CD = _vectors(folder / TENSORS, start, shape)
@@ -72,8 +77,25 @@ def stream_embeddings(
                 )
                 _flush(vectors_CD)
                 write_json(folder / PROGRESS, work | {"done": first + len(here)})
+        if ids is not None:
+            save_ids(folder, ids)
         write_json(folder / META, asdict(meta) | {"work": work["entities"]})
         (folder / PROGRESS).unlink(missing_ok=True)
+
+
+def holds_other(folder: Path, meta: EmbeddingsMeta, entities: Indices) -> bool:
+    """Whether the folder holds vectors, finished or not, of other work than this."""
+    work = _as_read(_work(meta, entities))
+    if (folder / META).is_file():
+        return bool(read_json(folder / META) != work["meta"] | {"work": work["entities"]})
+    if (folder / PROGRESS).is_file():
+        found = read_json(folder / PROGRESS)
+        return found != work | {"done": found.get("done")}
+    return False
+
+
+def _work(meta: EmbeddingsMeta, entities: Indices) -> dict[str, Any]:
+    return {"meta": asdict(meta), "entities": hashlib.sha256(entities.tobytes()).hexdigest()}
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from wikidata5m.corpus import Corpus, is_corpus
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, DatasetError, InputError
 from wikidata5m.files import read_json, sha256, write_json
-from wikidata5m.kept import damaged, kept_folder
+from wikidata5m.kept import damaged, kept_folder, writing
 
 Indices = npt.NDArray[np.int64]
 
@@ -43,6 +43,8 @@ NONE: Final = -1
 INVERSE: Final = "inverse of: "
 """What an inverse relation's text starts with."""
 _STEP: Final = 4096
+_PART: Final = 1 << 16
+"""Characters of a text that are tokenised at once."""
 _SMALL: Final = 1 << 16
 
 
@@ -114,12 +116,13 @@ def write_tokens(
     """Write the token ids of `texts` into `folder`; `meta` is read when all are written."""
     kind: np.dtype[Any] = np.dtype("uint16" if vocabulary <= _SMALL else "uint32")
     starts = [0]
-    with (folder / "ids.bin").open("wb") as stream:
+    with writing(folder), (folder / "ids.bin").open("wb") as stream:
         for ids in texts:
             stream.write(np.asarray(ids, dtype=kind).tobytes())
             starts.append(starts[-1] + len(ids))
-    np.save(folder / "start.npy", np.array(starts, dtype=np.int64))
-    write_json(folder / META, {"dtype": kind.name, **meta})
+    with writing(folder):
+        np.save(folder / "start.npy", np.array(starts, dtype=np.int64))
+        write_json(folder / META, {"dtype": kind.name, **meta})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,17 +307,27 @@ def corpus_tokens(
 ) -> TokenFile:
     """A corpus for the masked-language-model loss, each text cut into pieces of `tokens` tokens.
 
-    `path` is a folder that `wikidata5m corpus` wrote, or one of *.txt files; `digest` is its
-    `corpus_hash`. Tokenised once.
+    A text of megabytes, such as a book, is tokenised in parts, for ids take 500 times the memory of
+    their characters. `path` is a folder that `wikidata5m corpus` wrote, or one of *.txt files;
+    `digest` is its `corpus_hash`. Tokenised once.
     Raises DatasetError when it holds no text, InputError on a file that is not UTF-8.
     """
     size = tokens - 2
 
     def pieces() -> Iterator[list[int]]:
-        texts: Iterator[str] = iter(Corpus(path)) if is_corpus(path) else _read_files(path)
-        while step := list(islice(texts, _STEP // 16)):
-            for ids in _ids(tokenizer, step):
-                yield from (ids[start : start + size] for start in range(0, len(ids), size))
+        corpus = Corpus(path) if is_corpus(path) else None
+        if corpus:
+            total = corpus.manifest.counts["characters"]
+        else:
+            total = sum(file.stat().st_size for file in _text_files(path))
+        parts = (part for text in corpus or _read_files(path) for part in _parts(text))
+        done = 0
+        with progress("tokenize", total, "characters" if corpus else "bytes") as update:
+            while step := list(islice(parts, _STEP // 16)):
+                for ids in _ids(tokenizer, step):
+                    yield from (ids[start : start + size] for start in range(0, len(ids), size))
+                done += sum(len(part if corpus else part.encode()) for part in step)
+                update(done)
 
     def write(folder: Path) -> None:
         write_tokens(folder, pieces(), len(tokenizer), {})
@@ -327,6 +340,18 @@ def corpus_tokens(
             "*.txt files"
         )
     return found
+
+
+def _parts(text: str) -> Iterator[str]:
+    """The text whole, or, where it is long, cut behind blank lines, else lines, else words."""
+    start = 0
+    while len(text) - start > _PART:
+        end = start + _PART
+        ends = (text.rfind(mark, start, end) + len(mark) for mark in ("\n\n", "\n", " "))
+        end = next((each for each in ends if each > start + 2), end)
+        yield text[start:end]
+        start = end
+    yield text[start:]
 
 
 def corpus_hash(path: Path) -> str:
@@ -351,6 +376,8 @@ def _read_files(path: Path) -> Iterator[str]:
             raise InputError(
                 file, "not UTF-8", fix="write it as UTF-8", where=f"byte {error.start:,}"
             ) from None
+        except OSError as error:
+            raise InputError(file, error.strerror or "unreadable", fix="check the file") from None
 
 
 def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +27,14 @@ from kepler_ke.config import KeplerConfig
 from kepler_ke.encoder import save_kepler
 from kepler_ke.estimate import estimate
 from kepler_ke.evaluate import Validation, validation
-from kepler_ke.prepare import check_arguments, prepare, resume_run, smaller_passes, start
+from kepler_ke.prepare import (
+    START,
+    check_arguments,
+    prepare,
+    resume_run,
+    smaller_passes,
+    start,
+)
 from kepler_ke.runs import LOG, RUN, RunInfo, read_config, read_log, read_run
 from kepler_ke.step import Job, Seen, update
 from kepler_ke.tokens import corpus_hash
@@ -34,7 +42,7 @@ from kepler_ke.world import World, world
 from wikidata5m.console import log, progress
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import telling_of_memory
-from wikidata5m.files import atomic_path
+from wikidata5m.files import alone, atomic_path
 from wikidata5m.schema import Setting
 
 BEST: Final = "best"
@@ -83,11 +91,12 @@ def train(
                 resume_run(run, info, config)
             else:
                 start(datasets, run, info, config, overwrite=overwrite, resume=resume)
-        here.wait()
-        if (run / "model").is_dir():
-            log(f"{run}: already trained")
-            return read_log(run)[-1]
-        return _train(datasets, run, info, config, here)
+        with alone(run / START) if here.first else nullcontext():
+            here.wait()
+            if (run / "model").is_dir():
+                log(f"{run}: already trained")
+                return read_log(run)[-1]
+            return _train(datasets, run, info, config, here)
 
 
 def resume_training(

@@ -4,7 +4,7 @@ wikidata5m.console.
 Each process builds the same batch, encodes its share of the distinct texts, and gathers the others'
 vectors; the loss over the whole batch is then computed by all alike. So every text is encoded once
 among all processes, negatives are everyone's, and the sum of the encoders' gradients is that of one
-process with the whole batch.
+process with the whole batch, dropout apart: of that every process draws its own.
 
 Shapes: M texts, S of one process, D width, P parameters.
 """

@@ -26,7 +26,8 @@ from wikidata5m.manifest import Manifest, check_files, load_manifest
 
 def is_corpus(path: Path) -> bool:
     """Whether the folder holds a corpus rather than a dataset."""
-    return (path / schema.DOCUMENTS).is_dir()
+    folder = path / schema.DOCUMENTS
+    return ((path / schema.MANIFEST).is_file() and folder.is_dir()) or any(folder.glob("*.parquet"))
 
 
 @dataclass(frozen=True, slots=True)

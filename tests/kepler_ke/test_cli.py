@@ -10,12 +10,12 @@ import pytest
 import ujson
 from click.testing import CliRunner, Result
 
-from benchmarks.embeddings import load_embeddings
+from benchmarks.embeddings import load_embeddings, read_ids
 from kepler_ke.runs import read_log, read_run
 from wikidata5m import schema
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
-from wikidata5m.files import write_parquet
+from wikidata5m.files import alone, write_parquet
 from wikidata5m.schema import Part
 from wikidata5m.writer import as_table
 
@@ -280,6 +280,60 @@ def test_vectors_survive_overwrite_by_a_run_that_cannot_encode(
     refused = _call("encode", tmp_path / "run", "--out", tmp_path / "vectors", "--overwrite")
     assert "incomplete model" in refused.stderr
     assert (tmp_path / "vectors" / "old").exists()
+
+
+def test_vectors_of_another_model_are_not_gone_on_with(run: Path, tmp_path: Path) -> None:
+    vectors = tmp_path / "vectors"
+    assert _call("encode", run, "--out", vectors).exit_code == 0
+    assert len(read_ids(vectors).entities) == len(load_embeddings(vectors).entities)
+    shutil.copytree(run, tmp_path / "other")
+    shutil.copytree(run / "start", tmp_path / "other" / "model", dirs_exist_ok=True)
+    before = (vectors / "embeddings.safetensors").read_bytes()
+    refused = _call("encode", tmp_path / "other", "--out", vectors, "--resume")
+    assert "holds the vectors of another model" in refused.stderr
+    assert (vectors / "embeddings.safetensors").read_bytes() == before
+    assert _call("encode", run, "--out", vectors, "--resume").exit_code == 0
+
+
+def test_one_process_trains_in_a_run(dataset: Dataset, run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    half = tmp_path / "run" / "checkpoint" / ".half.tmp"
+    half.parent.mkdir(exist_ok=True)
+    half.touch()
+    with alone(tmp_path / "run" / "start"):
+        refused = _call("train", dataset.path, "--out", tmp_path / "run", "--resume")
+    assert "another process is at work in it" in refused.stderr
+    assert half.exists()
+
+
+def test_a_run_repeated_by_its_config_keeps_the_name_of_its_preset(
+    dataset: Dataset, encoder: Path, tmp_path: Path
+) -> None:
+    words = ["train", dataset.path, "--encoder", encoder, "--set", "epochs=0.1"]
+    small = ["--preset", "contrastive-small", "--set", "batch=8", "--set", "tokens=16"]
+    assert _call(*words, *small, "--out", tmp_path / "a").exit_code == 0
+    again = _call(*words, "--config", tmp_path / "a" / "config.yaml", "--out", tmp_path / "b")
+    assert again.exit_code == 0, again.output
+    assert read_run(tmp_path / "b").preset == "contrastive-small"
+
+
+def test_heads_that_could_never_be_ranked_are_refused_before_training(
+    dataset: Dataset, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kepler_ke.predictor.EXACT", 10)
+    words = ["train", dataset.path, "--encoder", encoder, "--preset", "kepler-cond-small"]
+    refused = _call(*words, "--set", "mlm_batch=0", "--out", tmp_path / "run")
+    assert "train with --set inverse=true" in refused.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_is_not_exported_over_the_folder_it_is_called_from(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = _call("export", run, "--to", "hf", "--out", ".")
+    assert refused.exit_code == 1
+    assert "the command runs in it" in refused.stderr
 
 
 def test_a_run_is_ranked_in_its_own_setting_only(run: Path) -> None:

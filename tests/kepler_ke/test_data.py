@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from kepler_ke import tokens
 from kepler_ke.config import KeplerConfig, NegativeSource
 from kepler_ke.data import (
     check_unseen,
@@ -151,6 +152,25 @@ def test_a_corpus_is_cut_into_pieces_that_lose_nothing(
     (tmp_path / "none").mkdir()
     with pytest.raises(DatasetError, match="holds no text"):
         corpus_tokens(tokenizer, tmp_path / "none", "none", 8)
+
+
+@given(st.text(alphabet="ab \n", max_size=60))
+def test_a_long_text_is_cut_between_words_and_loses_nothing(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "_PART", 7)
+        parts = list(tokens._parts(text))
+    assert "".join(parts) == text
+    assert all(len(part) <= 7 for part in parts)
+    for part, after in pairwise(parts):
+        assert part[-1] in " \n" or not any(mark in part[3:] for mark in " \n"), (part, after)
+
+
+def test_texts_may_lie_in_a_folder_named_as_a_corpus_names_its_own(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    (tmp_path / "books" / "documents").mkdir(parents=True)
+    (tmp_path / "books" / "documents" / "a.txt").write_text("some words")
+    assert len(corpus_tokens(tokenizer, tmp_path / "books", "books", 8)) == 1
 
 
 def test_buckets_cover_every_text_once_and_pad_to_their_own_longest(

@@ -14,7 +14,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
-from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
+from transformers import (
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+    GPT2Config,
+    GPT2LMHeadModel,
+    MPNetConfig,
+    MPNetForMaskedLM,
+)
 
 from kepler_ke.config import KeplerConfig, Pooling
 from kepler_ke.data import mask_tokens
@@ -142,6 +150,36 @@ def test_a_kernel_that_is_not_there_is_refused_with_the_fix(encoder: Path) -> No
     config = dataclasses.replace(SHORT, attention="flash_attention_2", precision="bf16")
     with pytest.raises(ConfigError, match=r"cannot be used here \(.*set attention=sdpa"):
         build_kepler(str(encoder), 3, config, seed=1)
+
+
+def test_what_was_trained_with_a_kernel_is_read_without_it(encoder: Path, tmp_path: Path) -> None:
+    model, tokenizer = build_kepler(str(encoder), 3, SHORT, seed=1)
+    ways = {"attention": "flash_attention_2", "precision": "bf16", "compile": True}
+    model.config = dataclasses.replace(SHORT, **ways, checkpointing=True)  # type: ignore[arg-type]
+    save_kepler(tmp_path, model, tokenizer)
+    again, _ = load_kepler(tmp_path)
+    assert again.config == dataclasses.replace(SHORT, precision="bf16")
+    with pytest.raises(ConfigError, match="set attention=sdpa"):
+        load_kepler(tmp_path, training=True)
+
+
+def test_a_model_without_fused_attention_is_read_without(
+    encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MPNet; its layers know no gradient checkpointing either."""
+    config = MPNetConfig(
+        vocab_size=600, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16, max_position_embeddings=40,
+    )  # fmt: skip
+    MPNetForMaskedLM(config).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(encoder).save_pretrained(tmp_path)
+    model, _ = build_kepler(str(tmp_path), 3, SHORT, seed=1)
+    assert "no fused attention for it; attention = eager" in capsys.readouterr().err
+    assert (
+        model.encode(torch.tensor([[0, 300, 2]]), torch.ones(1, 3, dtype=torch.bool)).shape[1] == 16
+    )
+    with pytest.raises(ConfigError, match=r"checkpointing = true: .*set it to false"):
+        build_kepler(str(tmp_path), 3, dataclasses.replace(SHORT, checkpointing=True), seed=1)
 
 
 @pytest.mark.parametrize("pooling", ["first", "mean"])

@@ -209,7 +209,7 @@ def test_heads_beyond_reach_are_ranked_by_the_inverse_relation(
     _train(tmp_path / "run", dataset, encoder, "kepler-cond", inverse=True)
     judge = load_judge(tmp_path / "run" / "model", dataset, read_run(tmp_path / "run"))
     assert judge.relations_RD.shape[0] == 2 * dataset.num_relations
-    assert choose_heads(judge.model, 30, 5) == "exact"
+    assert choose_heads(judge.model.config, 30, 5) == "exact"
     monkeypatch.setattr("kepler_ke.predictor.EXACT", 10)
     result = evaluate_run(tmp_path / "run", dataset, "test")
     assert "head (as tail of the inverse relation)" in result.protocol.in_words()
