@@ -21,7 +21,7 @@ from benchmarks.compiling import pays
 from benchmarks.config import RunConfig
 from benchmarks.engines.placement import choose
 from benchmarks.engines.torch_engine import TorchEngine, pick_device
-from benchmarks.optim import OptimizerName
+from benchmarks.optim import OPTIMIZERS
 from benchmarks.processes import started
 from benchmarks.scorers import get_scorer
 from benchmarks.validation import validate
@@ -144,12 +144,7 @@ def _process(config: RunConfig, dataset: Dataset, sharing: int) -> dict[str, int
     dim, width = model.dim // sharing, scorer.relation_width(model.dim) // sharing
     tables = FLOAT * (dataset.num_entities * dim + relations * width)
     rows = dataset.num_entities + relations
-    sizes: dict[OptimizerName, int] = {
-        "sgd": 0,
-        "row_adagrad": FLOAT * rows,
-        "adagrad": tables,
-        "adam": 2 * tables + FLOAT * rows,
-    }
+    state = OPTIMIZERS[train.optimizer].state_bytes(rows, tables // FLOAT)
     count = len(dataset.triplets(config.setting, "train"))
     chunks = train.batch // train.chunk
     negatives = train.negatives + (2 * train.chunk if train.in_batch else 0)
@@ -159,7 +154,7 @@ def _process(config: RunConfig, dataset: Dataset, sharing: int) -> dict[str, int
     compiled = pays(config, scorer, count, dataset.num_entities)
     return {
         "tables": tables,
-        "optimizer": sizes[train.optimizer],
+        "optimizer": state,
         "triplets": (PER_TRIPLET + PER_FILTER * train.filter_negatives) * count,
         # Vectors, their gradients, summed gradients; scores, their gradients and masks, both sides.
         "batch": FLOAT * (4 * gathered * dim + 6 * train.batch * negatives),

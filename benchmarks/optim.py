@@ -29,8 +29,9 @@ def alone(tensor: Tensor) -> Tensor:
 class RowOptimizer(ABC):
     """A table and the state of its updates."""
 
-    tables: ClassVar[int] = 1
-    """How many times the table's memory it takes with its state, about."""
+    per_float: ClassVar[int] = 0
+    per_row: ClassVar[int] = 0
+    """Numbers of state kept for each float of the table, and for each row."""
 
     def __init__(self, table_ND: Tensor, *, width: int = 0, reduce: Reduce = alone) -> None:
         """`width` is the number of floats of a whole row, where the table holds slices of rows."""
@@ -56,6 +57,11 @@ class RowOptimizer(ABC):
         device = self.table_ND.device
         self._move(row_U.to(device), grad_UD.to(device), lr)
 
+    @classmethod
+    def state_bytes(cls, rows: int, floats: int) -> int:
+        """What the state of so many rows with so many floats takes."""
+        return 4 * (cls.per_row * rows + cls.per_float * floats)
+
     @abstractmethod
     def _move(self, row_U: Tensor, grad_UD: Tensor, lr: float) -> None:
         """Update distinct rows; `grad_UD` may be overwritten."""
@@ -70,6 +76,8 @@ class RowAdagrad(RowOptimizer):
 
     An accumulator per float would double the table's memory.
     """
+
+    per_row = 1
 
     def __init__(
         self, table_ND: Tensor, *, width: int = 0, reduce: Reduce = alone, eps: float = 1e-10
@@ -93,7 +101,7 @@ class RowAdagrad(RowOptimizer):
 class Adagrad(RowOptimizer):
     """Adagrad (Duchi et al. 2011) with one accumulator per float, as large as the table."""
 
-    tables = 2
+    per_float = 1
 
     def __init__(
         self, table_ND: Tensor, *, width: int = 0, reduce: Reduce = alone, eps: float = 1e-10
@@ -131,7 +139,7 @@ class RowAdam(RowOptimizer):
     Its two moments take twice the table's memory.
     """
 
-    tables = 3
+    per_float, per_row = 2, 1
 
     def __init__(
         self,

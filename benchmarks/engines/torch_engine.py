@@ -97,7 +97,8 @@ class TorchEngine:
         """Which columns of entities and of relations are held here."""
 
         optimizer = OPTIMIZERS[config.train.optimizer]
-        size = 4 * optimizer.tables * num_entities * model.dim // processes.count
+        floats = (num_entities * model.dim + rows * width) // processes.count
+        size = 4 * floats + optimizer.state_bytes(num_entities + rows, floats)
         self.home = place(config.train.tables, self.device, size)
 
         def table(count: int, part: Slice, init: float) -> RowOptimizer:
