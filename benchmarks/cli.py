@@ -172,7 +172,8 @@ def evaluate(
 ) -> None:
     """Rank the test triplets with each RUN's embeddings: filtered, both directions.
 
-    Writes RUN/results/PART.json, or PART-sample-N.json with --sample N, and prints the table.
+    Writes RUN/results/PART.json, or PART-sample-N.json with --sample N (and -seed-M behind it with
+    --sample-seed M), and prints the table.
 
     \b
     Example:

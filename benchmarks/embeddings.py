@@ -120,6 +120,11 @@ def save_ids(folder: Path, ids: Ids) -> None:
         write_parquet(frame, pa.schema([field_]), folder / f"{field_.name}.parquet")
 
 
+def lacks_ids(folder: Path) -> bool:
+    """Whether the artefact in `folder` does not say which id each row has."""
+    return not all((folder / f"{each.name}.parquet").is_file() for each in (_ENTITY, _RELATION))
+
+
 def read_meta(folder: Path) -> EmbeddingsMeta:
     """What the vectors are. Raises InputError when it is damaged or of another format."""
     values = read_json(folder / META)
@@ -141,7 +146,9 @@ def read_ids(folder: Path) -> Ids:
             columns.append(pl.read_parquet(path, glob=False)[name])
         except (OSError, pl.exceptions.PolarsError) as error:
             problem = f"no ids of the rows ({str(error).splitlines()[0]})"
-            raise InputError(path, problem, fix="train again, which writes them") from None
+            raise InputError(
+                path, problem, fix="train or encode again, which writes them"
+            ) from None
     return Ids(*columns)
 
 

@@ -69,7 +69,10 @@ __all__ = [
     "train",
 ]
 
-LESS = "lower model.dim, train.batch or train.negatives, or on a GPU set train.tables=host"
+LESS = (
+    "free some and go on with --resume, or train in another folder with a lower train.batch, "
+    "train.negatives or model.dim, or on a GPU with train.tables=host"
+)
 DIVERGED = 100.0
 """A mean loss of so many times the first epoch's is no training any more."""
 
@@ -155,14 +158,14 @@ def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary
         log(line)
     with telling_of_memory(LESS):
         engine = engine_for(config, dataset)
-    if resume and has_checkpoint(run):
-        engine.load(run / CHECKPOINT)
-        log(f"resuming after epoch {engine.epoch}")
-    elif config.start:
-        continue_from(find_source(Path(config.start), config), engine, dataset, run)
-        engine.save(run / CHECKPOINT)
-    elif resume:
-        log("no checkpoint yet: training starts over")
+        if resume and has_checkpoint(run):
+            engine.load(run / CHECKPOINT)
+            log(f"resuming after epoch {engine.epoch}")
+        elif config.start:
+            continue_from(find_source(Path(config.start), config), engine, dataset, run)
+            engine.save(run / CHECKPOINT)
+        elif resume:
+            log("no checkpoint yet: training starts over")
     history = RunLog(run, after=engine.epoch, tensorboard=config.train.tensorboard)
     saver = Saver(run, engine, dataset, history.curve)
     count = len(engine.triplets_N3)

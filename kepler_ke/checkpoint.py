@@ -68,7 +68,8 @@ def load_checkpoint(folder: Path, job: Job) -> Place | None:
     try:
         place = msgspec.convert(read_json(found[-1] / PLACE), Place)
         tensors = load_file(found[-1] / TENSORS)
-        require_intact(found[-1] / TENSORS, tensors, fix="remove it to start over, or --overwrite")
+        fix = f"remove {found[-1]} to start over, or pass --overwrite"
+        require_intact(found[-1] / TENSORS, tensors, fix=fix)
         with torch.no_grad():
             for name, parameter in job.model.named_parameters():
                 parameter.copy_(tensors[f"model.{name}"])

@@ -103,8 +103,9 @@ def evaluate_run(
 
     The setting is the run's own: the training part of one overlaps the test part of the other.
     Writes RUN/embeddings/<setting>-<part> and RUN/results/<setting>-<part>.json. `sample` ranks so
-    many triplets, drawn by `sample_seed`, into <setting>-<part>-sample-<n>.json. What is of the
-    second graph (Eq. 7) has -second behind <part>.
+    many triplets, drawn by `sample_seed`, into <setting>-<part>-sample-<n>.json, with -seed-<n>
+    behind it where the seed is not 0. What is of the second graph (Eq. 7) has -second behind
+    <part>.
     Raises DatasetError when the run was trained on another dataset or the part is empty.
     """
     info = read_run_on(run, dataset)
@@ -157,6 +158,7 @@ def evaluate_run(
         baselines=_untrained(run, dataset, info, triplets, known, entities, heads, name),
     )
     drawn = f"-sample-{len(triplets)}" if len(triplets) < len(whole) else ""
+    drawn += f"-seed-{sample_seed}" if drawn and sample_seed else ""
     result.save(run / "results" / f"{name}{drawn}.json")
     return result
 

@@ -62,7 +62,7 @@ def choose_heads(config: KeplerConfig, candidates: int, relations: int) -> Heads
     raise ConfigError(
         f"ranking heads exactly would encode {candidates:,} candidates with each of "
         f"{relations:,} relations; train with --set inverse=true, which ranks heads as tails of "
-        "the inverse relation, or in a setting with fewer candidates"
+        "the inverse relation, or rank a --sample with fewer relations"
     )
 
 

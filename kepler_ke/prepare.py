@@ -32,6 +32,7 @@ from kepler_ke.tokens import (
     graph_texts,
 )
 from kepler_ke.world import World, device
+from wikidata5m.console import log
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, DatasetError
 from wikidata5m.files import atomic_path, claim_output, write_json
@@ -55,10 +56,6 @@ def check_arguments(
             check_unseen(dataset)
         if not len(dataset.triplets(setting, "train")):
             raise DatasetError(f"{dataset.path}: {setting} train is empty; use a larger graph")
-    test_N3 = datasets[0].triplets(setting, "test")
-    if len(test_N3):
-        candidates = len(part_entities(datasets[0], setting, "test"))
-        choose_heads(config, candidates, len(np.unique(test_N3[:, 1])))
     if len(datasets) == 1 and preset.startswith(_TWO_GRAPHS):
         raise ConfigError(f"{preset}: trains on two graphs; name the second by --second DATASET")
     if len(datasets) == 2 and config.objective == "none":
@@ -96,6 +93,7 @@ def start(
             run, overwrite=overwrite, resume=resume, marker=START, inputs=inputs, keep=keep
         )
 
+    _tell_of_heads(datasets[0], info, config)
     rows = sum(dataset.num_relations for dataset in datasets) * (2 if config.inverse else 1)
     model, tokenizer = build_kepler(info.encoder, rows, config, info.seed)
     Layout.of(tokenizer, config.tokens)
@@ -112,6 +110,16 @@ def start(
             shutil.rmtree(run / START)
     save_config(run / CONFIG, config)
     write_json(run / RUN, asdict(info))
+
+
+def _tell_of_heads(dataset: Dataset, info: RunInfo, config: KeplerConfig) -> None:
+    """Say now that the test part will be too much to rank, which `evaluate` would say too late."""
+    test_N3 = dataset.triplets(info.setting, "test")
+    candidates = len(part_entities(dataset, info.setting, "test"))
+    try:
+        choose_heads(config, candidates, len(np.unique(test_N3[:, 1])))
+    except ConfigError as error:
+        log(f"note: {error}")
 
 
 def resume_run(run: Path, info: RunInfo, config: KeplerConfig) -> None:

@@ -25,7 +25,7 @@ import numpy.typing as npt
 import ujson
 from torch import Tensor
 
-from benchmarks.embeddings import META, TENSORS, EmbeddingsMeta, Ids, save_ids
+from benchmarks.embeddings import META, TENSORS, EmbeddingsMeta, Ids, lacks_ids, save_ids
 from kepler_ke.encode import encode_texts
 from kepler_ke.encoder import Kepler
 from kepler_ke.tokens import Indices, Texts
@@ -58,9 +58,11 @@ def stream_embeddings(
     work = _work(meta, entities)
     whole = len(entities) == len(texts.entities)
     small = {"relations": relations_RD.numpy()} | ({} if whole else {"index": entities})
-    if _done(folder, work) < 0:
+    if _done(folder, work) < 0 and (ids is None or not lacks_ids(folder)):
         return
     with _alone(folder):
+        if ids is not None:
+            save_ids(folder, ids)
         done = _done(folder, work)
         if done < 0:
             return
@@ -77,8 +79,6 @@ def stream_embeddings(
                 )
                 _flush(vectors_CD)
                 write_json(folder / PROGRESS, work | {"done": first + len(here)})
-        if ids is not None:
-            save_ids(folder, ids)
         write_json(folder / META, asdict(meta) | {"work": work["entities"]})
         (folder / PROGRESS).unlink(missing_ok=True)
 

@@ -332,7 +332,7 @@ def corpus_tokens(
     def write(folder: Path) -> None:
         write_tokens(folder, pieces(), len(tokenizer), {})
 
-    key = _key(fingerprint(tokenizer), digest, tokens)
+    key = _key(fingerprint(tokenizer), digest, tokens, _PART)
     found = TokenFile(kept_folder("tokens", key, path, write))
     if not len(found):
         raise DatasetError(

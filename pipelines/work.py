@@ -83,7 +83,8 @@ def working(
         try:
             yield
         except KeyboardInterrupt:
-            log("interrupted: finished tasks are kept; the same command with --resume goes on")
+            again = "--resume in place of --overwrite" if overwrite else "--resume"
+            log(f"interrupted: finished tasks are kept; the same command with {again} goes on")
             raise
         # First the plan, without which the folder is seen to be finished.
         (work / PLAN).unlink()

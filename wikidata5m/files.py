@@ -127,8 +127,8 @@ def claim_output(
 
     Raises OutputExistsError when it holds something and neither flag is set, when there is nothing
     to resume in it (no file or folder `marker`), when another process is `alone` at work in it, and
-    when replacing it would delete one of the `inputs`, the folder the command runs in, the user's
-    home or a Git repository.
+    when replacing it would delete one of the `inputs`, the folder the command runs in or the user's
+    home, or when it is a Git repository.
     """
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise OutputExistsError(f"{path}: not a folder of its own; name another output folder")
@@ -148,7 +148,7 @@ def claim_output(
             raise OutputExistsError(
                 f"{path}: not empty; {go_on}name another folder, or pass --overwrite to replace it"
             )
-        for needed in (Path.cwd(), Path.home(), *path.glob(".git"), *inputs):
+        for needed in (Path.cwd(), _home(), *path.glob(".git"), *inputs):
             if needed.resolve().is_relative_to(path.resolve()):
                 raise OutputExistsError(
                     f"{path}: holds {needed}, which --overwrite would delete; "
@@ -183,6 +183,11 @@ def clear_folder(path: Path, *, but: Path) -> None:
     """Delete all that the folder holds but one file or folder."""
     for each in [each for each in path.iterdir() if each != but]:
         _remove(each)
+
+
+def _home() -> Path:
+    # Path.home() raises for a user that the system does not know.
+    return Path(os.path.expanduser("~"))  # noqa: PTH111
 
 
 def _is_held(work: Path) -> bool:

@@ -37,6 +37,7 @@ CASES = {
     "rotate": ["model.name=rotate", "loss.name=self_adversarial", "train.sides=alternate"],
     "lp": ["model.name=simple", "regulariser.name=lp", "regulariser.relations=0.05"],
     "quate": ["model.name=quate", RECIPROCAL, "train.in_batch=true", "train.positives=degree"],
+    "filter": ["model.name=distmult", RECIPROCAL, "train.filter_negatives=true"],
     "dropout": ["model.name=complex", "train.entity_dropout=0.3", "train.relation_dropout=0.2"],
 }
 
@@ -125,7 +126,14 @@ def test_a_dry_run_of_several_processes_ends(small: Dataset, tmp_path: Path) -> 
     assert "time: not measured with several processes" in said[0]
 
 
-@pytest.mark.parametrize("drawn", [[], ["train.positives=degree", "train.in_batch=true"]])
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        [],
+        ["train.positives=degree", "train.in_batch=true"],
+        ["train.filter_negatives=true"],
+    ],
+)
 def test_the_command_leaves_what_one_process_leaves(
     drawn: list[str], small: Dataset, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import shutil
 import threading
 from pathlib import Path
 
@@ -32,7 +33,9 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_output_folder_is_never_overwritten_unasked(tmp_path: Path) -> None:
+def test_an_output_folder_is_never_overwritten_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "kept").write_text("x")
     with pytest.raises(OutputExistsError, match="--overwrite"):
         claim_output(tmp_path)
@@ -48,8 +51,13 @@ def test_an_output_folder_is_never_overwritten_unasked(tmp_path: Path) -> None:
         claim_output(tmp_path, overwrite=True, inputs=[tmp_path / "kept"])
     with pytest.raises(OutputExistsError, match="which --overwrite would delete"):
         claim_output(Path.cwd(), overwrite=True)
-    with pytest.raises(OutputExistsError, match="which --overwrite would delete"):
-        claim_output(Path.home().parent, overwrite=True, keep=True)
+    home = tmp_path / "home" / "user"
+    home.mkdir(parents=True)
+    with monkeypatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        with pytest.raises(OutputExistsError, match=f"holds {home}, which --overwrite"):
+            claim_output(home.parent, overwrite=True, keep=True)
+    shutil.rmtree(home.parent)
     with pytest.raises(OutputExistsError, match="which --overwrite would delete"):
         claim_output(tmp_path, overwrite=True, inputs=[tmp_path / "kept"], keep=True)
     with pytest.raises(OutputExistsError, match="without a colon"):
