@@ -253,12 +253,12 @@ class RunConfig:
                 f"train.batch = {train.batch} is no multiple of train.chunk = {train.chunk}; "
                 "change one of them"
             )
-        if self.loss.name == "one_vs_all" and self.train.in_batch:
+        if self.loss.name == "one_vs_all" and train.in_batch:
             raise ConfigError(
                 "train.in_batch = true: with loss.name = one_vs_all every entity is a negative "
                 "already; set it to false"
             )
-        if self.loss.name == "one_vs_all" and self.train.filter_negatives:
+        if self.loss.name == "one_vs_all" and train.filter_negatives:
             raise ConfigError(
                 "train.filter_negatives = true: with loss.name = one_vs_all every entity is a "
                 "negative, too many to look up; set it to false"
