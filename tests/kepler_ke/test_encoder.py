@@ -133,7 +133,7 @@ def test_how_it_is_computed_changes_neither_vectors_nor_gradients(
 
     monkeypatch.setattr(torch, "compile", keep)
     ids_BT, mask_BT = torch.tensor([[0, 300, 301, 302, 2]] * 2), torch.ones(2, 5, dtype=torch.bool)
-    found = []
+    found: list[Any] = []
     for config in (SHORT, dataclasses.replace(SHORT, **change)):
         model, _ = build_kepler(str(encoder), 3, config, seed=1)
         vectors_BD = model.train().encode(ids_BT, mask_BT)
