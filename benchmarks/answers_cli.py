@@ -65,7 +65,7 @@ def predict(
     from benchmarks import predict as answers
     from benchmarks.questions import ask, read_queries
     from benchmarks.run import load_predictor, load_run_config
-    from benchmarks.runfolder import named_or
+    from benchmarks.runfolder import open_dataset
 
     if queries is not None:
         if head is not None or relation is not None or tail is not None:
@@ -73,7 +73,7 @@ def predict(
     elif relation is None or (head is None) == (tail is None):
         raise click.UsageError("Give --relation with --head or with --tail; or --queries FILE.")
     config = load_run_config(run_folder)
-    data = named_or(dataset, config.dataset)
+    data = open_dataset(dataset, config.dataset)
     predictor = load_predictor(run_folder, data, config)
     asked = read_queries(data, queries) if queries else [ask(data, head, relation or "", tail)]
     found = answers.predict(
@@ -152,11 +152,11 @@ def classify(*, run_folder: Path, by: str | None, dataset: Path | None, as_json:
 
     from benchmarks import classification
     from benchmarks.run import load_predictor, load_run_config
-    from benchmarks.runfolder import named_or
+    from benchmarks.runfolder import open_dataset
 
     config = load_run_config(run_folder)
     classification.require_unseen(config.setting, run_folder)
-    data = named_or(dataset, config.dataset)
+    data = open_dataset(dataset, config.dataset)
     predictor = load_predictor(run_folder, data, config)
     found = classification.classify(predictor, data, model=config.model.name, seed=config.seed)
     found.save(run_folder / "classification.json")

@@ -36,7 +36,7 @@ from benchmarks.mean_rank import MeanRanks, estimate_mean_ranks
 from benchmarks.processes import started
 from benchmarks.ranking import EmbeddingPredictor, Ranks
 from benchmarks.results import RankingProtocol, Result, TrainSummary, make_result
-from benchmarks.runfolder import CONFIG, claim_config, load_run_config, named_or, require_same
+from benchmarks.runfolder import CONFIG, claim_config, load_run_config, open_dataset, require_same
 from benchmarks.runlog import LogLine, RunLog, peak_bytes, summary, summary_writer
 from benchmarks.saving import CHECKPOINT, EMBEDDINGS, Saver, has_checkpoint, telling_what_is_kept
 from benchmarks.schedule import is_finished, make_rate
@@ -216,7 +216,7 @@ def evaluate(
     was trained on.
     """
     config = load_run_config(run)
-    data = named_or(dataset, config.dataset)
+    data = open_dataset(dataset, config.dataset)
     predictor = load_predictor(run, data, config, verify=True)
     triplets = data.triplets(config.setting, part)
     if not len(triplets):

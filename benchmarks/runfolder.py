@@ -31,10 +31,10 @@ def load_run_config(run: Path) -> RunConfig:
     return load_config(RunConfig, run / CONFIG)
 
 
-def named_or(named: Path | None, before: str) -> Dataset:
-    """The dataset `named`, or the one of before. Raises DatasetError, which names --dataset."""
+def open_dataset(named: Path | None, recorded: str) -> Dataset:
+    """The dataset that --dataset named, else the run's. Raises DatasetError, which names that."""
     try:
-        return Dataset(named or Path(before))
+        return Dataset(named or Path(recorded))
     except DatasetError as error:
         if named:
             raise

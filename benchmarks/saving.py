@@ -9,7 +9,6 @@ Imports benchmarks.{checkpoint,embeddings,engines,runlog,schedule} and wikidata5
 
 from __future__ import annotations
 
-import errno
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,7 @@ from benchmarks.schedule import best_point
 from benchmarks.tensors import read_metadata
 from wikidata5m.console import log
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import InputError, Wikidata5MError
+from wikidata5m.errors import NO_ROOM, InputError, Wikidata5MError
 
 CHECKPOINT: Final = "checkpoint"
 EMBEDDINGS: Final = "embeddings"
@@ -119,7 +118,7 @@ def telling_what_is_kept(run: Path) -> Iterator[None]:
     except OSError as error:
         place = error.filename or run
         problem = f"{place}: {error.strerror or error}"
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno in NO_ROOM:
             problem += "; make room there"
         raise Wikidata5MError(f"{problem}; {_kept(run, '--resume')}") from error
     except Wikidata5MError as error:

@@ -110,8 +110,6 @@ def train(
     from benchmarks import run
     from benchmarks.config import find_config
     from benchmarks.engines.graphvite import main as graphvite
-    from benchmarks.runfolder import require_same
-    from wikidata5m.dataset import Dataset
     from wikidata5m.files import claim_output
 
     if seeds and seed is not None:
@@ -126,11 +124,8 @@ def train(
             "that it was started with."
         )
     begun = [folder for folder in folders if (folder / run.CONFIG).is_file()]
-    if again:
-        # One that had not begun must not be trained on what the others would refuse.
-        for folder in begun:
-            require_same(Dataset(dataset), run.load_run_config(folder), folder)
-    for folder, each in folders.items():
+    # Those first: they refuse what they were not begun with, on which no other may be trained.
+    for folder, each in sorted(folders.items(), key=lambda pair: pair[0] not in begun):
         said = [*overrides, *([] if each is None else [f"seed={each}"])]
         if again:
             # A seed whose turn never came has the settings of those before it.

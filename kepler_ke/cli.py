@@ -398,7 +398,7 @@ def convert(checkpoint: Path, tokenizer: str, out: Path, overwrite: bool, as_jso
 
 
 def _dataset(run: Path, dataset: Path | None) -> Dataset:
-    from benchmarks.runfolder import named_or
+    from benchmarks.runfolder import open_dataset
     from kepler_ke.runs import read_run
 
-    return named_or(dataset, read_run(run).dataset)
+    return open_dataset(dataset, read_run(run).dataset)

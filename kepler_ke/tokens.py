@@ -307,8 +307,8 @@ def corpus_tokens(
 ) -> TokenFile:
     """A corpus for the masked-language-model loss, each text cut into pieces of `tokens` tokens.
 
-    A text of megabytes, such as a book, is tokenised in parts, for ids take 500 times the memory of
-    their characters. `path` is a folder that `wikidata5m corpus` wrote, or one of *.txt files;
+    A long text, such as a book, is tokenised in parts, for a tokenizer takes 180 bytes a character
+    meanwhile. `path` is a folder that `wikidata5m corpus` wrote, or one of *.txt files;
     `digest` is its `corpus_hash`. Tokenised once.
     Raises DatasetError when it holds no text, InputError on a file that is not UTF-8.
     """

@@ -7,14 +7,13 @@ modules named there import click and little else, so `wikidata5m --help` loads n
 from __future__ import annotations
 
 import difflib
-import errno
 import os
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import click
 
-from wikidata5m.errors import MissingExtraError, Wikidata5MError, how_to_install
+from wikidata5m.errors import NO_ROOM, MissingExtraError, Wikidata5MError, how_to_install
 
 # Idle OpenMP threads spin by default; beside other work that has slowed training tenfold. Read when
 # torch is loaded, so it is set before any command is.
@@ -92,7 +91,7 @@ class LazyGroup(click.Group):
         except ModuleNotFoundError as error:
             raise click.ClickException(str(_missing(error))) from error
         except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            if error.errno in NO_ROOM:
                 raise click.ClickException(
                     f"{error.filename or ctx.invoked_subcommand}: the disk is full; free some "
                     "space, then run the command again, with --resume where it has one"

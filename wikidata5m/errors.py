@@ -13,12 +13,14 @@ Each message says what was found, what was expected, and what to do about it.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 __all__ = [
+    "NO_ROOM",
     "ConfigError",
     "DatasetError",
     "DownloadError",
@@ -72,6 +74,8 @@ def unreadable(path: Path, error: Exception) -> DatasetError:
     )
 
 
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""The numbers of an OSError that a full disk raises."""
 _NO_MEMORY: Final = ("out of memory", "can't allocate memory", "not enough memory")
 """How torch words it, on any device: as a RuntimeError like many others."""
 

@@ -46,6 +46,8 @@ def test_init_train_evaluate_encode_and_table(dataset: Dataset, tmp_path: Path) 
     assert ranked.exit_code == 0, ranked.output
     assert "untrained encoder" in ranked.stdout
     assert "the entities of test, unseen" in ranked.stdout
+    kept = {folder.name for folder in (run / "embeddings").iterdir()}
+    assert kept == {"inductive-test", "inductive-test-untrained"}
     encoded = _call("encode", run, "--out", tmp_path / "vectors")
     assert encoded.exit_code == 0, encoded.output
     vectors = load_embeddings(tmp_path / "vectors", dataset_hash=dataset.manifest.dataset_hash)
