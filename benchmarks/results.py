@@ -105,8 +105,8 @@ class TrainSummary:
     seconds: float
     triplets_per_second: float
     curve: tuple[CurvePoint, ...] = ()
-    best_epoch: int | None = None
-    """Whose vectors were kept: that of the best validation, or the last where none was made."""
+    best_epoch: float | None = None
+    """Whose vectors or model were kept: that of the best validation, or the last where none was."""
     peak_bytes: int | None = None
     """The most memory that the training process held at once; on a device its own is apart."""
 

@@ -1,6 +1,8 @@
-"""What a training will take, told before it starts. Imports resource, torch, kepler_ke.step.
+"""What a training will take, told before it starts.
 
-Time is measured on a pass of the run's own; memory is the process's, or the GPU's, after it.
+Imports resource, numpy, torch, kepler_ke.{encode,evaluate,step}. Time is measured on a pass of the
+run's own and on some of the texts that a validation encodes; memory is the process's, or the
+GPU's, after it.
 """
 
 from __future__ import annotations
@@ -8,10 +10,17 @@ from __future__ import annotations
 import resource
 import time
 from dataclasses import dataclass
+from typing import Final
 
+import numpy as np
 import torch
 
+from kepler_ke.encode import BUCKET, encode_texts
+from kepler_ke.evaluate import Validation
 from kepler_ke.step import Job, accumulate
+
+SAMPLE: Final = 2 * BUCKET
+"""Texts encoded to learn how long all take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,16 +31,23 @@ class Estimate:
     memory_bytes: int
     """The most that was held so far: weights, gradients, activations of one pass, and both moments
     of the optimizer, which the first update adds."""
+    validations: int = 0
+    validation_seconds: float = 0.0
+    """To encode all candidates, for each of the validations."""
 
     def __str__(self) -> str:
-        hours, minutes = self.seconds / 3600, self.seconds / 60
-        took = f"{hours:,.1f} hours" if hours >= 1 else f"{minutes:.1f} minutes"
+        told = [f"{_time(self.seconds)} of training"]
+        if self.validations:
+            each = " each" if self.validations > 1 else ""
+            times = "validation" if self.validations == 1 else f"{self.validations:,} validations"
+            told.append(f"{times} of {_time(self.validation_seconds)}{each}")
         where = "GPU memory" if torch.cuda.is_available() else "memory"
-        return f"estimated: {took} of training, {self.memory_bytes / 1e9:.1f} GB of {where}"
+        told.append(f"{self.memory_bytes / 1e9:.1f} GB of {where}")
+        return f"estimated: {', '.join(told)}"
 
 
-def estimate(job: Job, updates: int) -> Estimate:
-    """Measure the second of two passes, whose gradients are then forgotten."""
+def estimate(job: Job, check: Validation, updates: int, validations: int) -> Estimate:
+    """Measure the second of two passes, whose gradients are then forgotten, and some encodings."""
     kept = job.memory.vectors_LD, job.memory.entities_L
     accumulate(job, 0, most=1)
     start = time.monotonic()
@@ -41,7 +57,26 @@ def estimate(job: Job, updates: int) -> Estimate:
     job.memory.vectors_LD, job.memory.entities_L = kept
     trained = sum(x.numel() * x.element_size() for x in job.model.parameters() if x.requires_grad)
     passes = -(-len(job.graphs[0].order.batch(0)) // seen.triplets) * len(job.graphs)
-    return Estimate(seconds=seconds * passes * updates, memory_bytes=_most() + 2 * trained)
+    return Estimate(
+        seconds=seconds * passes * updates,
+        memory_bytes=_most() + 2 * trained,
+        validations=validations if len(check.triplets) else 0,
+        validation_seconds=_encoding(job, check),
+    )
+
+
+def _encoding(job: Job, check: Validation) -> float:
+    """The seconds that the candidates' texts take, from those of some of them."""
+    entities = check.entities
+    some = entities[np.linspace(0, len(entities) - 1, min(SAMPLE, len(entities)), dtype=np.int64)]
+    start = time.monotonic()
+    encode_texts(job.model, check.texts, check.texts.keys(some))
+    return (time.monotonic() - start) * len(entities) / max(len(some), 1)
+
+
+def _time(seconds: float) -> str:
+    hours, minutes = seconds / 3600, seconds / 60
+    return f"{hours:,.1f} hours" if hours >= 1 else f"{minutes:.1f} minutes"
 
 
 def _most() -> int:

@@ -1,6 +1,6 @@
 """What a run folder says of itself: where it came from, its settings, its log.
 
-Imports msgspec, yaml, benchmarks.results, kepler_ke.config and wikidata5m.
+Imports msgspec, yaml, benchmarks.{results,schedule}, kepler_ke.config and wikidata5m.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from benchmarks.results import CurvePoint, TrainSummary
+from benchmarks.schedule import best_point
 from kepler_ke.config import KeplerConfig
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, DatasetError, InputError
@@ -123,13 +124,17 @@ def train_summary(run: Path) -> TrainSummary:
     log = read_log(run)
     seconds = sum(line["seconds"] for line in log)
     seen = sum(line["seconds"] * line["triplets_per_second"] for line in log)
+    curve = tuple(
+        CurvePoint(epoch=line["epoch"], loss=line["loss"], valid_mrr=line.get("valid_mrr"))
+        for line in log
+    )
+    best = best_point(curve)
+    epochs = log[-1]["epoch"] if log else 0
     return TrainSummary(
-        epochs=log[-1]["epoch"] if log else 0,
+        epochs=epochs,
         seconds=seconds,
         triplets_per_second=seen / max(seconds, 1e-9),
-        curve=tuple(
-            CurvePoint(epoch=line["epoch"], loss=line["loss"], valid_mrr=line.get("valid_mrr"))
-            for line in log
-        ),
+        curve=curve,
+        best_epoch=best.epoch if best else epochs,
         peak_bytes=max((line.get("peak_bytes", 0) for line in log), default=0) or None,
     )

@@ -150,7 +150,9 @@ def _with_less(config: KeplerConfig) -> str:
 def _loop(job: Job, check: Validation, run: Path, place: Place) -> dict[str, Any]:
     config, total = job.config, math.ceil(job.steps * job.config.epochs)
     if (total - place.step) * config.accumulate >= WORTH_ESTIMATING:
-        expected = estimate(job, total - place.step)
+        steps = range(place.step + 1, total + 1)
+        validations = sum(_validated(config, step, total) for step in steps)
+        expected = estimate(job, check, len(steps), validations)
         if job.world.first:
             log(f"{total - place.step:,} updates; {expected}")
     window = _Window()
@@ -159,7 +161,7 @@ def _loop(job: Job, check: Validation, run: Path, place: Place) -> dict[str, Any
             window.add(update(job, step, learning_rate(config, step, total)))
             place = replace(place, step=step + 1, scaler=job.scaler.state_dict())
             told(place.step, f"loss {window.loss:.3f}")
-            validated = place.step == total or _due(config.validate_steps, place.step)
+            validated = _validated(config, place.step, total)
             if validated or _due(config.log_steps, place.step):
                 rate = learning_rate(config, step, total)
                 means = window.means() | {"lr": rate}
@@ -170,6 +172,11 @@ def _loop(job: Job, check: Validation, run: Path, place: Place) -> dict[str, Any
     if not total:
         _report(job, check, run, place, window.means() | {"lr": 0.0}, validated=True)
     return _finish(job, run)
+
+
+def _validated(config: KeplerConfig, step: int, total: int) -> bool:
+    """Whether valid triplets are ranked after this update."""
+    return step == total or _due(config.validate_steps, step)
 
 
 def _due(every: int, step: int) -> bool:

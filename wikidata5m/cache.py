@@ -1,7 +1,7 @@
 """What the user's cache folder holds, to see and to delete.
 
 Everything in it can be had again: downloads from the internet, the rest from datasets. Imports
-console, errors, files, kept, manifest, releases.
+console, errors, files, kept, locks, manifest, releases.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Final, Literal, get_args
 from wikidata5m import kept
 from wikidata5m.console import amount, table
 from wikidata5m.errors import InputError, Wikidata5MError
-from wikidata5m.files import cache_home, read_json
+from wikidata5m.files import LOCK, cache_home, read_json
 from wikidata5m.kept import SOURCE, delete_kept
+from wikidata5m.locks import held as is_held
 from wikidata5m.manifest import load_manifest
 from wikidata5m.releases.catalogue import VERSIONS
 from wikidata5m.releases.home import WORK, archives_folder, dataset_folder
@@ -106,6 +107,9 @@ def _source(folder: Path) -> str:
 
 
 def _delete(folder: Path) -> None:
+    # A part is held while it is downloaded, the work folder's lock while a release is read.
+    if any(map(is_held, [*folder.glob(".*.part"), folder / WORK / LOCK])):
+        raise InputError(folder, "another process is writing it", fix="wait for it, or stop it")
     try:
         shutil.rmtree(folder)
     except OSError as error:

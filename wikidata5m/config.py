@@ -70,7 +70,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
 def _parse(text: str, where: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter of a date such as 2020-13-01
         raise ConfigError(f"{where}: not YAML ({' '.join(str(error).split())})") from None
 
 

@@ -42,6 +42,7 @@ def diff(a: Dataset, b: Dataset, *, examples: int = 5) -> dict[str, Any]:
         "b": {"name": b.manifest.name, "path": str(b.path), "hash": b.manifest.dataset_hash},
         "equal": a.manifest.dataset_hash == b.manifest.dataset_hash,
         **by_stages("diff", stages),
+        "files": sorted({name for name, _ in _files(a) ^ _files(b)}),
         "config": dict(_changes(a.manifest.config, b.manifest.config)),
         "sources": _changed_sources(a, b),
         "counts": dict(_changes(a.manifest.counts, b.manifest.counts)),
@@ -201,6 +202,10 @@ def _counts(of_a: int, of_b: int, added: int, removed: int) -> dict[str, Any]:
     }
 
 
+def _files(dataset: Dataset) -> set[tuple[str, str]]:
+    return {(name, record.sha256) for name, record in dataset.manifest.files.items()}
+
+
 def _changed_sources(a: Dataset, b: Dataset) -> dict[str, Any]:
     """Sources by role; by file name too where either has several of it, as a release's files."""
     roles = [Counter(source["role"] for source in each.manifest.sources) for each in (a, b)]
@@ -265,6 +270,7 @@ def render(result: dict[str, Any]) -> str:
             f"## Where the triplets of the {setting} split went",
             table(["part in A", "part in B", "triplets"], told),
         ]
+    sections.append(f"Files of other content: {', '.join(result['files'])}.")
     for kind in ("config", "sources", "counts", "drops", "software"):
         if result[kind]:
             changes = [(key, _line(x["a"]), _line(x["b"])) for key, x in result[kind].items()]
@@ -282,7 +288,7 @@ def _changed_section(result: dict[str, Any]) -> list[str]:
     if texts["count"]:
         changed.append(("text", texts["count"], ", ".join(texts["examples"])))
     if not changed:
-        return ["Nothing that both have was changed."]
+        return ["No entity, relation or text that both have was changed."]
     return ["## Changed in what both have", table(["what", "count", "examples"], changed)]
 
 

@@ -118,11 +118,12 @@ def fetch(
     target = folder / file.name
     folder.mkdir(parents=True, exist_ok=True)
     with _claim(target, anew=not resume) as part:
-        if overwrite:
-            lock_path(target).unlink(missing_ok=True)
-        elif target.exists():
-            return _check_present(target, file)
-        return _from_mirrors(file, target, part, patience)
+        if target.exists() and not overwrite:
+            receipt = _check_present(target, file)
+            part.discard()
+            return receipt
+        record = None if overwrite else read_receipt(target)
+        return _from_mirrors(file, target, record, part, patience)
 
 
 def lock_path(target: Path) -> Path:
@@ -199,7 +200,7 @@ def _claim(target: Path, *, anew: bool) -> Iterator[_Part]:
         try:
             yield part
         finally:
-            if part.bytes == 0 or target.exists():
+            if part.bytes == 0:
                 part.discard()
 
 
@@ -218,8 +219,10 @@ def _check_present(target: Path, file: RemoteFile) -> Receipt:
     return _record(target, "", size, hashes["sha256"])
 
 
-def _from_mirrors(file: RemoteFile, target: Path, part: _Part, patience: Patience) -> Receipt:
-    expected = _expected(file, target, read_receipt(target))
+def _from_mirrors(
+    file: RemoteFile, target: Path, record: Receipt | None, part: _Part, patience: Patience
+) -> Receipt:
+    expected = _expected(file, target, record)
     problems = []
     for url in file.urls:
         try:
@@ -237,6 +240,7 @@ def _from_mirrors(file: RemoteFile, target: Path, part: _Part, patience: Patienc
             ) from None
         else:
             size = part.bytes
+            lock_path(target).unlink(missing_ok=True)  # it is of the file that this one replaces
             part.finish(target)
             return _record(target, without_password(url), size, hashes["sha256"])
         log(f"{file.name}: {problems[-1]}")

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import ujson
 
 from wikidata5m.errors import InputError, OutputExistsError
-from wikidata5m.locks import taken
+from wikidata5m.locks import held, taken
 
 LOCK: Final = "lock"
 ROW_GROUP = 1 << 20
@@ -139,7 +139,7 @@ def claim_output(
             f"{path}: the command runs in it, so it cannot be replaced as a whole; name a folder "
             "inside it"
         )
-    if marker and _is_held(path / marker):
+    if marker and held(path / marker / LOCK):
         raise _busy(path)
     if path.exists() and any(path.iterdir()) and not resume:
         if not overwrite:
@@ -188,14 +188,6 @@ def clear_folder(path: Path, *, but: Path) -> None:
 def _home() -> Path:
     # Path.home() raises for a user that the system does not know.
     return Path(os.path.expanduser("~"))  # noqa: PTH111
-
-
-def _is_held(work: Path) -> bool:
-    try:
-        with (work / LOCK).open("r+") as file:
-            return not taken(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
 
 
 def _busy(path: Path) -> OutputExistsError:

@@ -31,7 +31,11 @@ OnBytes = Callable[[int], None]
 """Told how many bytes, as they are on disk, were read so far."""
 
 FOREIGN: Final = {b"\xfd7zX": "xz", b"PK\x03\x04": "zip", b"7z\xbc\xaf": "7z"}
-COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
+COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"} | {
+    # Frames to be skipped, with which pzstd begins a file (RFC 8878, section 3.1.2).
+    bytes([first]) + b"\x2a\x4d\x18": "zstd"
+    for first in range(0x50, 0x60)
+}
 BLOCK: Final = 32 << 20
 START: Final = 1 << 20
 LONGEST_LINE: Final = 256 << 20

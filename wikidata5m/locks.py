@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import time
 from itertools import count
+from pathlib import Path
 from typing import IO, Any, Final
 
 from wikidata5m.console import log, progress
@@ -25,6 +26,15 @@ def taken(file: IO[Any]) -> bool:
     except OSError as error:
         log(f"{file.name}: not locked against other processes ({error.strerror})")
     return True
+
+
+def held(path: Path) -> bool:
+    """Whether another process holds this file; of no file nobody does."""
+    try:
+        with path.open("r+b") as file:
+            return not taken(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def take(file: IO[Any], purpose: str) -> None:

@@ -24,12 +24,14 @@ class Published:
     """Entities, relations and triplets by part (Table 3)."""
     categories: dict[str, int] = field(default_factory=dict)
     """Entities by class (Table 2)."""
+    also: tuple[int, ...] = ()
+    """Other numbers of entities that were published of the same triplets."""
 
     @property
     def sizes(self) -> set[tuple[int, int]]:
         """Entities and relations: of the whole, and of the inductive parts without the rest."""
         parts = sum(entities for entities, _, _ in self.inductive.values())
-        return {(self.entities, self.relations), (parts or self.entities, self.relations)}
+        return {(n, self.relations) for n in (self.entities, parts or self.entities, *self.also)}
 
 
 def _parts(train: int, valid: int, test: int) -> dict[str, int]:
@@ -59,6 +61,7 @@ PUBLISHED: Final = (
     Published(
         name="Wikidata5M (first release)",
         entities=4_818_679,
+        also=(4_818_298,),  # Dist-KGE's configuration
         relations=828,
         transductive=_parts(21_343_681, 5_357, 5_321),
     ),

@@ -120,8 +120,13 @@ DOCUMENTS: Final = "documents"
 
 
 def departure_meaning(name: str) -> str:
-    """What a departure such as `transductive_valid_unseen_entity` counts."""
-    return next(text for rule, text in DEPARTURE_MEANING.items() if name.endswith(rule))
+    """What a departure such as `transductive_valid_unseen_entity` counts; see drop_meaning."""
+    return next((text for rule, text in DEPARTURE_MEANING.items() if name.endswith(rule)), "")
+
+
+def drop_meaning(name: str) -> str:
+    """What a reason of a manifest counts; "" of one that a later version may have written."""
+    return DROP_MEANING.get(name, "")
 
 
 def split_file(setting: Setting, part: Part | Support) -> str:

@@ -16,7 +16,7 @@ import polars as pl
 from wikidata5m.console import by_stages, table
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.published import recognise
-from wikidata5m.schema import DROP_MEANING, ENTITIES, PARTS, TRIPLETS
+from wikidata5m.schema import ENTITIES, PARTS, TRIPLETS, drop_meaning
 
 TOP: Final = 5
 """How many categories Table 2 lists."""
@@ -78,7 +78,7 @@ def render(result: dict[str, Any]) -> str:
     paper = [known["name"]] if known else []
     header = ["setting", "part", "entities", "relations", "triplets", *paper]
     degree, of_words = result["degree"], result["words"]
-    drops = [(name, n, DROP_MEANING[name]) for name, n in result["drops"].items()]
+    drops = [(name, n, drop_meaning(name)) for name, n in result["drops"].items()]
     sections = [
         f"# {result['name']}",
         table(["what", "count"], list(result["counts"].items())),

@@ -133,7 +133,7 @@ def _meaning(reason: str) -> str:
         "properties": "property, which may become a relation",
         "not_told_apart": "records that the reasons above do not account for",
     }
-    return own.get(reason) or schema.DROP_MEANING.get(reason, "")
+    return own.get(reason) or schema.drop_meaning(reason)
 
 
 def _table(way: Way) -> Table:

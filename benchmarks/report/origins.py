@@ -76,13 +76,17 @@ def _of_run(label: str, result: Result) -> Fold:
         "dataset": f"{result.dataset.name}, {result.dataset.hash}",
         "protocol": result.protocol.in_words(),
         "seed": result.seed,
-        "best epoch": result.train.best_epoch or "-",
+        "best epoch": _epoch(result.train.best_epoch),
         "commit": result.git_commit or "-",
         "ranked at": result.created,
     }
     rows = [[k, str(v)] for k, v in (facts | result.machine | result.software).items()]
     table = Table(caption="How it was made", header=["what", "value"], rows=rows)
     return Fold(label, [table, Code("Its whole configuration.", _yaml(result.config))])
+
+
+def _epoch(best: float | None) -> str:
+    return "-" if best is None else f"{best:g}"
 
 
 def _yaml(values: Mapping[str, Any]) -> str:

@@ -182,6 +182,11 @@ def test_a_form_that_is_none_of_ours_is_refused(pages: TestClient, body: bytes) 
         assert pages.post("/new", content=b"a" * (1 << 17), headers=told).status_code == 413
 
 
+def test_a_text_of_the_longest_length_is_taken_in_any_script(pages: TestClient) -> None:
+    for text in ("あ" * LONGEST_TEXT, ("a" * 99 + "\r\n") * (LONGEST_TEXT // 100)):
+        assert pages.post("/new", data={"text": text}).status_code == 200
+
+
 def test_a_body_of_unknown_length_is_refused(pages: TestClient) -> None:
     assert pages.post("/new", content=iter([b"text=a"])).status_code == 413
 

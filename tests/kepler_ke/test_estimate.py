@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from kepler_ke.estimate import Estimate, estimate
+from kepler_ke.evaluate import validation
 from kepler_ke.prepare import prepare, start
-from kepler_ke.runs import RunInfo, read_config
+from kepler_ke.runs import RunInfo, read_config, read_log
 from kepler_ke.train import train
 from kepler_ke.world import World
 from tests.kepler_ke.conftest import SHORT
@@ -33,8 +34,13 @@ def test_an_estimate_grows_with_the_updates_and_leaves_nothing_behind(
     start([dataset], tmp_path / "run", info, config, overwrite=False, resume=False)
     job = prepare([dataset], tmp_path / "run", info, config, World())
     before = {name: x.clone() for name, x in job.model.named_parameters()}
-    found = estimate(job, updates=100)
+    check = validation(dataset, job.tokenizer, info, job.graphs[0].texts, 5)
+    found = estimate(job, check, updates=100, validations=3)
     assert found.seconds > 0
+    assert found.validations == 3
+    assert found.validation_seconds > 0
+    empty = dataclasses.replace(check, triplets=check.triplets[:0], entities=check.entities[:0])
+    assert estimate(job, empty, updates=100, validations=3).validations == 0
     assert found.memory_bytes > sum(x.numel() * 4 for x in before.values())
     assert all(torch.equal(before[name], x) for name, x in job.model.named_parameters())
     assert all(x.grad is None for x in job.model.parameters())
@@ -49,14 +55,21 @@ def test_a_run_worth_it_is_estimated_before_it_starts(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("kepler_ke.train.WORTH_ESTIMATING", 2)
-    short = dataclasses.replace(SHORT, epochs=1, mlm_batch=0)
+    short = dataclasses.replace(SHORT, epochs=1, mlm_batch=0, validate_steps=2)
     last = train(dataset, str(encoder), tmp_path / "run", short)
-    assert f"{last['step']} updates; estimated: " in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"{last['step']} updates; estimated: " in told
+    validated = sum("valid_mrr" in line for line in read_log(tmp_path / "run"))
+    assert validated > 1
+    assert f", {validated} validations of " in told
 
 
 def test_an_estimate_reads_as_a_sentence() -> None:
-    assert "1.5 hours" in str(Estimate(seconds=5400, memory_bytes=10**9))
-    assert "2.0 minutes" in str(Estimate(seconds=120, memory_bytes=10**9))
+    once = Estimate(seconds=5400, memory_bytes=10**9, validations=1, validation_seconds=120)
+    assert "1.5 hours of training, validation of 2.0 minutes, 1.0 GB" in str(once)
+    more = dataclasses.replace(once, validations=3)
+    assert ", 3 validations of 2.0 minutes each, " in str(more)
+    assert "validation" not in str(Estimate(seconds=120, memory_bytes=10**9))
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,10 @@ def test_the_result_states_candidates_and_baselines_and_is_written(
     assert result.kind == "kepler"
     assert set(result.baselines) == {"random", "untrained encoder"}
     assert result.metrics["both"]["mrr"] == pytest.approx(read_log(run)[-1]["valid_mrr"])
-    assert [point.loss for point in result.train.curve] == [x["loss"] for x in read_log(run)]
+    log = read_log(run)
+    assert [point.loss for point in result.train.curve] == [x["loss"] for x in log]
+    best = max((x for x in log if "valid_mrr" in x), key=lambda x: x["valid_mrr"])
+    assert result.train.best_epoch == best["epoch"]
     sample = evaluate_run(run, dataset, "valid", sample=10)
     assert load_result(run / "results" / "inductive-valid-sample-10.json") == sample
     assert sample.protocol.triplets == 10

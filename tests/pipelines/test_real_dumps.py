@@ -88,24 +88,24 @@ def test_a_real_file_is_counted_as_a_plain_reader_counts_it(
     assert verify(load(tmp_path / "data")) == []
 
 
-@pytest.mark.parametrize("streams", [10, 100])
 def test_the_same_pages_cut_into_streams_give_the_same_dataset(
-    real_data: Path, tmp_path: Path, streams: int
+    real_data: Path, tmp_path: Path
 ) -> None:
     folder = real_data / "wikipedia"
     wikidata = real_data / "wikidata/union.json.bz2"
     whole = BuildInput(wikidata=wikidata, wikipedia=real_data / EXCERPT, workers=1)
-    cut = BuildInput(
-        wikidata=wikidata,
-        wikipedia=folder / f"enwiki-gensim206-multistream{streams}.xml.bz2",
-        wikipedia_index=folder / f"enwiki-gensim206-multistream{streams}-index.txt.bz2",
-        workers=1,
-        range_bytes=100_000,
-    )
     one = build(whole, tmp_path / "whole", BuildConfig())
-    two = build(cut, tmp_path / "cut", BuildConfig())
-    assert one.files == two.files
-    assert one.counts == two.counts
+    for streams in (10, 100):
+        cut = BuildInput(
+            wikidata=wikidata,
+            wikipedia=folder / f"enwiki-gensim206-multistream{streams}.xml.bz2",
+            wikipedia_index=folder / f"enwiki-gensim206-multistream{streams}-index.txt.bz2",
+            workers=1,
+            range_bytes=100_000,
+        )
+        two = build(cut, tmp_path / f"cut{streams}", BuildConfig())
+        assert one.files == two.files, f"{streams} pages a stream"
+        assert one.counts == two.counts, f"{streams} pages a stream"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from tests.datasets import make_dataset
 from wikidata5m.cache import KINDS
 from wikidata5m.cli import main
 from wikidata5m.commands import cache
+from wikidata5m.files import LOCK
 from wikidata5m.kept import kept_folder
+from wikidata5m.locks import taken
 from wikidata5m.releases.home import WORK
 
 
@@ -27,6 +29,23 @@ def ask(*words: str) -> Any:
     result = CliRunner().invoke(main, ["cache", "--json", *words])
     assert result.exit_code == 0, result.output
     return ujson.loads(result.stdout)["folders"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "held"),
+    [("archives", "archives/v3/.a.gz.part"), ("releases", f"wikidata5m-v3/{WORK}/{LOCK}")],
+)
+def test_what_another_process_writes_is_not_deleted(home: Path, kind: str, held: str) -> None:
+    path = home / held
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as stream:
+        assert taken(stream)
+        result = CliRunner().invoke(main, ["cache", "--clear", kind])
+        assert result.exit_code == 1
+        assert "another process is writing it; wait for it" in result.stderr
+        assert path.exists()
+    assert len(ask("--clear", kind)) == 1
+    assert not path.exists()
 
 
 def fill(folder: Path) -> None:

@@ -47,6 +47,7 @@ def test_file_then_overrides_win_over_defaults(tmp_path: Path) -> None:
         ("kind=c", r"Invalid enum value 'c'"),
         ("epochs", "expected key=value"),
         ("name=[", "--set name=.: not YAML"),
+        ("name=2020-13-01", "--set name=2020-13-01: not YAML .month"),
         ("name.first=1", "name"),
     ],
 )

@@ -158,6 +158,18 @@ def test_each_of_several_sources_of_one_role_is_compared(small: Dataset, tmp_pat
     }
 
 
+def test_what_no_table_tells_is_told_by_its_file(small: Dataset, tmp_path: Path) -> None:
+    shutil.copytree(small.path, tmp_path / "b")
+    other = Dataset(tmp_path / "b")
+    record = other.manifest.files[schema.CLASSES]
+    files = other.manifest.files | {schema.CLASSES: dataclasses.replace(record, sha256="0" * 64)}
+    dataclasses.replace(other.manifest, files=files).save(other.path)
+    result = diff(small, Dataset(other.path))
+    assert not result["equal"]
+    assert result["files"] == [schema.CLASSES]
+    assert f"Files of other content: {schema.CLASSES}." in render(result)
+
+
 def test_the_command_tells_the_differences(small: Dataset, tmp_path: Path) -> None:
     other = _changed(small, tmp_path / "b")
     words = ["diff", str(small.path), str(other.path)]

@@ -57,12 +57,19 @@ def unknown(*urls: str) -> RemoteFile:
     return known(*urls, bytes=None, checksum=None)
 
 
-def leave_part(server: Server, folder: Path, file: RemoteFile, bytes_: int = 700_000) -> None:
+def leave_part(
+    server: Server,
+    folder: Path,
+    file: RemoteFile,
+    bytes_: int = 700_000,
+    *,
+    overwrite: bool = False,
+) -> None:
     """Have a download of `file` interrupted for good after about `bytes_`."""
     path = file.urls[0].removeprefix(server.url)
     server.files[path].cut_after = [bytes_, 0, 0, 0]
     with pytest.raises(DownloadError, match="the connection was cut"):
-        fetch(file, folder, patience=HASTY)
+        fetch(file, folder, patience=HASTY, overwrite=overwrite)
     server.files[path].cut_after = []
     server.requests.clear()
 
@@ -322,6 +329,23 @@ def test_a_file_changed_on_disk_is_refused_and_replaced_only_when_asked(
         assert target.read_bytes() != BODY
         fetch(file, tmp_path, patience=HASTY, overwrite=True)
         assert target.read_bytes() == BODY
+
+
+def test_an_overwrite_that_is_interrupted_loses_nothing(server: Server, tmp_path: Path) -> None:
+    url = server.put("/big.bin", BODY)
+    target = tmp_path / "big.bin"
+    first = fetch(unknown(url), tmp_path, patience=HASTY)
+    server.put("/big.bin", BODY[::-1])
+    leave_part(server, tmp_path, unknown(url), overwrite=True)
+    assert target.read_bytes() == BODY
+    assert read_receipt(target) == first
+    assert part_path(target).stat().st_size == 700_000
+    fetch(unknown(url), tmp_path, patience=HASTY, overwrite=True)
+    assert server.ranges("/big.bin") == ["bytes=700000-"]
+    assert target.read_bytes() == BODY[::-1]
+    receipt = read_receipt(target)
+    assert receipt is not None
+    assert receipt.sha256 != first.sha256
 
 
 def test_a_file_put_there_by_hand_is_checked_and_recorded(server: Server, tmp_path: Path) -> None:

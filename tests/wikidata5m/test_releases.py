@@ -255,6 +255,28 @@ def test_a_folder_without_inductive_text_and_names_is_read_and_says_so(
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.parametrize("lost", ["wikidata5m_relation.txt", "wikidata5m_inductive_test.txt"])
+def test_members_of_a_kind_without_the_rest_are_told(
+    tmp_path: Path, members: Members, lost: str
+) -> None:
+    folder = write(tmp_path / "x", {name: body for name, body in members.items() if name != lost})
+    with pytest.raises(InputError, match=rf"holds a part of .*\.tar\.gz without {lost}"):
+        read_release(Source(folder=folder), tmp_path / "out")
+
+
+def test_a_dataset_does_not_take_the_place_of_its_downloads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WIKIDATA5M_HOME", str(tmp_path / "home"))
+    fill = tmp_path / "home" / "archives" / "v3" / "wikidata5m_text.txt.gz"
+    fill.parent.mkdir(parents=True)
+    fill.write_bytes(b"1")
+    for out in (tmp_path / "home", fill.parent):
+        with pytest.raises(OutputExistsError, match="what is downloaded is kept in it"):
+            read_release(Source(), out, overwrite=True)
+    assert fill.exists()
+
+
 def test_libkge_copies_are_read_under_their_own_names(tmp_path: Path, members: Members) -> None:
     libkge = {f"{p}.txt": members[f"wikidata5m_transductive_{p}.txt"] for p in schema.PARTS}
     extra = {"train.del": b"0\t0\t1\n"}
@@ -519,6 +541,10 @@ def test_identify_counts_what_the_files_hold(
     renamed = folder / "mine.gz"
     renamed.write_bytes(gzip.compress(test.read_bytes()))
     assert identify(renamed).told.startswith("small, transductive, test")
+    both = identify(folder)
+    assert (both.version, both.certainty) == ("several", "unknown")
+    assert "wikidata5m_transductive: small, transductive, " in both.told
+    assert "wikidata5m_inductive: unknown" in both.told
     result = CliRunner().invoke(main, ["download", "identify", str(test), "--json"])
     assert ujson.loads(result.stdout)[str(test)]["version"] == "small"
 

@@ -15,10 +15,12 @@ from click.testing import CliRunner
 from tests.datasets import make_dataset
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
+from wikidata5m.errors import DatasetError
 from wikidata5m.manifest import Manifest
 from wikidata5m.published import INVENTED, PUBLISHED, WIKIDATA5M, is_wikidata5m, recognise
 from wikidata5m.schema import PARTS
 from wikidata5m.stats import render, stats
+from wikidata5m.verify import verify
 
 run = CliRunner().invoke
 
@@ -66,6 +68,9 @@ def test_counts_tell_which_dataset_of_a_paper_it_is() -> None:
         assert recognise(told("wikidata5m", size, "a note", INVENTED)) is None
     # The inductive files alone lack the entities that lie between the parts.
     assert recognise(told("x", (4_594_458, 822))) is WIKIDATA5M
+    first = recognise(told("x", (4_818_298, 828), release="v1-libkge"))
+    assert first is not None
+    assert first.name == "Wikidata5M (first release)"
     # The sums that the paper itself prints.
     assert sum(WIKIDATA5M.transductive.values()) == 20_624_575
     assert sum(WIKIDATA5M.categories.values()) == 2_225_501
@@ -91,6 +96,18 @@ def test_another_version_is_told_by_what_it_was_made_from_never_by_a_name_alone(
         assert not is_wikidata5m(told(name, (7, 7), INVENTED, **config))
     assert is_wikidata5m(told("x", (4_594_485, 822)))
     assert not is_wikidata5m(told("x", (14_951, 1_345)))
+
+
+def test_a_manifest_of_a_later_version_or_of_none_is_no_traceback(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d")
+    manifest = dataset.manifest
+    later = {"drops": {"a_reason_of_tomorrow": 3}, "departures": {"transductive_of_tomorrow": 1}}
+    replace(manifest, **later).save(dataset.path)
+    assert "a_reason_of_tomorrow" in render(stats(Dataset(dataset.path)))
+    assert any("of_tomorrow" in problem for problem in verify(Dataset(dataset.path)))
+    replace(manifest, counts={"entities": 1}).save(dataset.path)
+    with pytest.raises(DatasetError, match="no count of relations, triplets; build the dataset"):
+        assert Dataset(dataset.path).manifest
 
 
 def test_the_papers_figures_stand_beside_another_version(tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_lines_keep_their_numbers_across_blocks(
         read(path)
 
 
-@pytest.mark.parametrize("kind", ["gzip", "bz2", "zstd", "plain"])
+@pytest.mark.parametrize("kind", ["gzip", "bz2", "zstd", "pzstd", "plain"])
 def test_compression_is_told_by_the_first_bytes(tmp_path: Path, kind: str) -> None:
     """Whatever the name, and where a file is made of several streams."""
     halves = [b"a\tr\tb\n" * 1000, b"b\tr\ta\n" * 1000]
@@ -189,6 +189,10 @@ def test_compression_is_told_by_the_first_bytes(tmp_path: Path, kind: str) -> No
         "gzip": gzip.compress,
         "bz2": bz2.compress,
         "zstd": lambda data: pa.compress(data, "zstd", asbytes=True),
+        # Each of its frames follows one that tells its length and is to be skipped.
+        "pzstd": lambda data: (
+            b"\x50\x2a\x4d\x18\x04\0\0\0" + bytes(4) + pa.compress(data, "zstd", asbytes=True)
+        ),
         "plain": bytes,
     }
     path = tmp_path / "train.txt"

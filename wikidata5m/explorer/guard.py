@@ -23,7 +23,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE: Final = "wikidata5m-explore-{}"
 """By port, since browsers send a cookie to every port of a host."""
-LARGEST_BODY: Final = 1 << 16
+LARGEST_BODY: Final = 100_000
+"""Bytes: a text of library.LONGEST_TEXT characters may take nine each, as in %E3%81%82."""
 HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "

@@ -17,7 +17,7 @@ from wikidata5m.console import table
 from wikidata5m.dataset import Dataset
 from wikidata5m.export import files
 from wikidata5m.export.files import Choice, ExportFile, parquet_file, whole_file
-from wikidata5m.schema import DROP_MEANING, Part, Support, departure_meaning
+from wikidata5m.schema import Part, Support, departure_meaning, drop_meaning
 
 _STRING: Final = pa.string()
 TRIPLETS: Final = pa.schema([("head", _STRING), ("relation", _STRING), ("tail", _STRING)])
@@ -128,7 +128,7 @@ def _provenance(dataset: Dataset) -> Iterator[str]:
     if sources:
         yield table(["source", "file", "SHA-256"], sources)
     if manifest.drops:
-        drops = [(name, n, DROP_MEANING[name]) for name, n in manifest.drops.items()]
+        drops = [(name, n, drop_meaning(name)) for name, n in manifest.drops.items()]
         yield table(["dropped", "count", "meaning"], drops)
     if manifest.departures:
         rows = [(name, n, departure_meaning(name)) for name, n in manifest.departures.items()]

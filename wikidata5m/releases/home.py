@@ -115,6 +115,11 @@ def make_dataset(
     if source.folder:
         found = _present(source)
     else:
+        kept = archives_folder(source.version)
+        if kept.resolve().is_relative_to(target.resolve()):
+            raise OutputExistsError(
+                f"{target}: what is downloaded is kept in it, in {kept}; name another folder"
+            )
         claim(keep=True)
         found = _fetched(source)
     # What is to be replaced goes when every file is there.
@@ -216,7 +221,14 @@ def _find(folder: Path, wanted: Archive) -> Path | None:
         return folder / wanted.name
     if not wanted.members:
         return plain if plain.is_file() else None
-    return folder if all((folder / name).is_file() for name in wanted.members) else None
+    missing = [name for name in wanted.members if not (folder / name).is_file()]
+    if missing and len(missing) < len(wanted.members):
+        raise InputError(
+            folder,
+            f"holds a part of {wanted.name} without {', '.join(missing)}",
+            fix="put that beside the rest, or move the rest away",
+        )
+    return None if missing else folder
 
 
 def _members(place: Path, wanted: Archive, work: Path) -> Sequence[Path]:

@@ -9,7 +9,7 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from wikidata5m.errors import InputError
 from wikidata5m.files import sha256
@@ -50,7 +50,7 @@ class Recognition:
     """What a file is, and how that is known."""
 
     version: str
-    """"unknown" when nothing fits."""
+    """"unknown" when nothing fits, "several" of a folder whose splits are of different ones."""
     certainty: Certainty
     told: str
     """One sentence for the user."""
@@ -157,8 +157,29 @@ def _files(path: Path, bad: BadLines | None) -> Recognition:
     paths = sorted(p for p in path.iterdir() if part_of(p)) if path.is_dir() else [path]
     if not paths:
         raise InputError(path, NO_TRIPLETS, fix=NAME_THEM)
-    read = read_triplets(paths, LAYOUT, bad or BadLines())
+    bad = bad or BadLines()
+    splits: dict[str, list[Path]] = {}
+    for each in paths:  # an unpacked release holds two splits side by side
+        splits.setdefault(_PART.sub("", each.name) if part_of(each) else "", []).append(each)
+    return _together({name: _counted(split, bad) for name, split in splits.items()})
+
+
+def _counted(paths: list[Path], bad: BadLines) -> Recognition:
+    read = read_triplets(paths, LAYOUT, bad)
     return by_counts(counts_of(read, [part_of(p) for p in paths]))
+
+
+def _together(splits: dict[str, Recognition]) -> Recognition:
+    """Several splits as one: as certain as the least certain of them."""
+    found = list(splits.values())
+    if len(found) == 1:
+        return found[0]
+    names = {each.version for each in found}
+    return Recognition(
+        version=names.pop() if len(names) == 1 else "several",
+        certainty=max((each.certainty for each in found), key=get_args(Certainty).index),
+        told="; ".join(f"{name}: {each.told}" for name, each in splits.items()),
+    )
 
 
 def _with_layout(found: Recognition, members: list[str]) -> Recognition:
