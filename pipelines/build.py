@@ -38,6 +38,7 @@ from pipelines.work import (
     finished,
     make_room,
     plan,
+    stamp,
     working,
 )
 from wikidata5m.console import log, progress
@@ -149,9 +150,12 @@ def build(
     inputs = source.local_files
     with working(out, work, resume=resume, overwrite=overwrite, inputs=inputs):
         asked = _identity(source, config)
-        task_bytes = plan(work, asked, source.wikipedia_index, _share(source))
+        stamps = {file_name(dump): stamp(dump) for _, dump in source.dumps}
+        begun = plan(work, asked, stamps, source.wikipedia_index, _share(source))
         with _workers(source, work) as executor:
-            tasks = _tasks(source, work, config, task_bytes)
+            tasks = _tasks(source, work, config, begun.task_bytes)
+            if begun.replaced:
+                corrupt.forget_left_out([task.out for task in tasks])
             described = _extract(tasks, executor, source, config)
         unread = _unread(tasks, source)
         log("align: items with pages")
@@ -169,7 +173,7 @@ def build(
             config=_resolved(config),
             counts=aligned.counts,
             drops=aligned.drops | made.drops,
-            notes=(*unread, *aligned.notes, *trial, *made.notes, *invented),
+            notes=(*begun.notes, *unread, *aligned.notes, *trial, *made.notes, *invented),
         )
         make_room(out, work, overwrite=overwrite)
         return write_dataset(out, aligned.tables, made.splits, provenance, made.classification)

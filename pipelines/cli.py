@@ -194,6 +194,8 @@ def corpus(
         raise click.UsageError("--wikipedia-index needs --wikipedia.")
     chosen = [] if limit is None else [f"limit={limit}"]
     config = load_config(CorpusConfig, file, (*overrides, *chosen))
+    if config.limit is not None and wikipedia is None:
+        raise click.UsageError("--limit needs --wikipedia: texts are read whole.")
     source = CorpusInput(
         wikipedia=None if wikipedia is None else locate(wikipedia),
         wikipedia_index=None if wikipedia_index is None else locate(wikipedia_index),

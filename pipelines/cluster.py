@@ -60,11 +60,18 @@ async def _knock(library: Any, address: str) -> None:
 
 
 def check_workers(client: Any, shared: Sequence[Path]) -> None:
-    """Refuse workers of another version, or that do not see `shared`.
+    """Refuse workers of several threads, of another version, or that do not see `shared`.
 
     Those that join later are taken to be like the ones that are there.
     """
-    log(f"cluster: {len(client.nthreads())} workers, {sum(client.nthreads().values())} threads")
+    threads = client.nthreads()
+    log(f"cluster: {len(threads)} workers")
+    for worker, count in threads.items():
+        if count > 1:  # a limit of memory is the process's, and time is limited in one thread alone
+            raise Wikidata5MError(
+                f"cluster: worker {worker} has {count} threads, which would share the limits of "
+                "one page; start workers with --nthreads 1"
+            )
     try:
         versions = client.run(version, PACKAGE)
     except PackageNotFoundError:

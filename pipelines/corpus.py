@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +36,7 @@ from pipelines.work import (
     finished,
     make_room,
     plan,
+    stamp,
     working,
 )
 from wikidata5m import schema
@@ -114,14 +115,17 @@ def make_corpus(
     named = (source.wikipedia, source.wikipedia_index, source.texts)
     local = [each for each in named if isinstance(each, Path)]
     with working(out, work, resume=resume, overwrite=overwrite, inputs=local):
-        task_bytes = plan(work, asked, source.wikipedia_index, _share(source, files))
-        tasks = _tasks(source, files, work.absolute(), config, task_bytes)
+        begun = plan(
+            work, asked, _stamps(source, files), source.wikipedia_index, _share(source, files)
+        )
+        tasks = _tasks(source, files, work.absolute(), config, begun.task_bytes)
         total = sum(task.source.stop - task.source.start for task in tasks)
         with worker_pool(source.workers) as executor:
             describing = partial(_describe, source, files, hashed=config.limit is None)
             with progress("read", total, "bytes") as update:
                 (sources,) = perform_all(tasks, executor, update, [describing])
         manifest = _gather([task.out for task in tasks], out, config, sources, overwrite=overwrite)
+        manifest = replace(manifest, notes=(*begun.notes, *manifest.notes))
         manifest.save(out)
     return manifest
 
@@ -130,15 +134,25 @@ def make_corpus(
 
 
 def _identity(source: CorpusInput, files: list[TextFile]) -> list[list[Any]]:
-    """What the sources are known by: names and sizes, and a hash over those of the text files."""
+    """What the sources are known by: names and sizes; what a server says of its version, and of
+    text files a hash over those of all.
+    """
     known: list[list[Any]] = []
     if source.wikipedia is not None:
-        known.append(["wikipedia", file_name(source.wikipedia), size_of(source.wikipedia)])
+        record = describe("wikipedia", source.wikipedia, hashed=False)
+        version = [record[key] for key in ("etag", "last_modified") if key in record]
+        known.append(["wikipedia", file_name(source.wikipedia), record["bytes"], *version])
     if source.texts is not None:
         listing = "".join(f"{file.name}\t{file.size}\n" for file in files)
         total = sum(file.size for file in files)
         known.append(["texts", len(files), total, hashlib.sha256(listing.encode()).hexdigest()])
     return known
+
+
+def _stamps(source: CorpusInput, files: list[TextFile]) -> dict[str, Any]:
+    dump, texts = source.wikipedia, source.texts
+    of_dump = {file_name(dump): stamp(dump)} if dump is not None else {}
+    return of_dump | ({str(texts): [file.changed for file in files]} if texts is not None else {})
 
 
 def _identity_of(manifest: Manifest) -> list[list[Any]]:
@@ -237,7 +251,7 @@ def _gather(
         reasons = ", ".join(f"{name} {count:,}" for name, count in drops.items() if count)
         raise DatasetError(f"no document is left: {reasons or 'no input'}; check the sources")
     make_room(out, out / WORK, overwrite=overwrite)
-    rows = _write_shards(_documents(folders, repeated), out)
+    rows = _write_shards(_documents(folders, repeated, told), out)
     return Manifest(
         name=out.resolve().name,
         created=now(),
@@ -268,9 +282,11 @@ def _repeated(folders: list[Path]) -> set[tuple[int, int]]:
 
 
 def _documents(
-    folders: list[Path], repeated: set[tuple[int, int]]
+    folders: list[Path], repeated: set[tuple[int, int]], told: dict[str, int]
 ) -> Iterator[tuple[str, str, str]]:
-    """(text, source, title) of each document that stays, in order."""
+    """(text, source, title) of each document that stays, in order; `told` loses the others'
+    characters.
+    """
     with progress("write", len(folders), "parts") as update:
         for number, folder in enumerate(folders):
             source = folder.name.partition("-")[0]
@@ -278,7 +294,9 @@ def _documents(
             for batch in pq.ParquetFile(folder / "documents.parquet").iter_batches(256):
                 columns = (batch[name].to_pylist() for name in ("text", "title"))
                 for text, title in zip(*columns, strict=True):
-                    if (number, row) not in repeated:
+                    if (number, row) in repeated:
+                        told["characters"] -= len(text)
+                    else:
                         yield text, source, title
                     row += 1
             update(number + 1)

@@ -6,12 +6,14 @@ tasks that gives the number in the dump, which does not depend on how the dump w
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipelines.ranges import Range
 from pipelines.tasks import TableWriter
@@ -59,6 +61,14 @@ class Tolerance:
     def _where(self, number: int) -> str:
         start = self._source.start
         return f"{self._unit} {number}" + (f" after byte {start:,}" if start else "")
+
+
+def forget_left_out(tasks: Sequence[Path]) -> None:
+    """Have the finished tasks that left a record out done again: their dump may be mended."""
+    for folder in tasks:
+        found = folder / f"{TABLE}.parquet"
+        if found.is_file() and pq.read_metadata(found).num_rows:
+            shutil.rmtree(folder)
 
 
 def left_out(tasks: Sequence[Path], unit: Unit, name: str) -> Iterator[tuple[str, str]]:

@@ -91,6 +91,8 @@ class TextFile:
 
     name: str
     size: int
+    changed: int
+    """When, in nanoseconds: another text may have the same size."""
 
 
 def find_texts(folder: Path) -> list[TextFile]:
@@ -100,14 +102,17 @@ def find_texts(folder: Path) -> list[TextFile]:
     """
     if not folder.is_dir():
         raise InputError(folder, "no such folder", fix="check the path")
-    found = [
-        TextFile(path.relative_to(folder).as_posix(), path.stat().st_size)
-        for path in sorted(folder.rglob(PATTERN))
-        if path.is_file()
-    ]
+    found = []
+    for path in sorted(folder.rglob(PATTERN)):
+        if path.is_file():
+            name, status = path.relative_to(folder).as_posix(), path.stat()
+            found.append(TextFile(name, status.st_size, status.st_mtime_ns))
     if not found:
         raise InputError(folder, "holds no .txt files", fix="expected one document a file")
     for each in found:
+        if not _is_utf8(each.name):
+            shown = each.name.encode(errors="surrogateescape").decode(errors="replace")
+            raise InputError(folder / shown, "a name that is not UTF-8", fix="rename the file")
         if each.size > MAX_FILE_BYTES:
             raise InputError(
                 folder / each.name,
@@ -115,6 +120,14 @@ def find_texts(folder: Path) -> list[TextFile]:
                 fix="expected one document a file: split it",
             )
     return found
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_texts(

@@ -1,6 +1,7 @@
-"""Triplets that must not be in the graph, such as those of FewRel's test set. Imports errors.
+"""Triplets that must not be in the graph, such as those of FewRel's test set.
 
-Two forms are read, plain or packed: lines of `head TAB relation TAB tail`, and FewRel's own JSON,
+Imports errors and lines. Two forms are read, plain or packed: lines of head, relation and tail with
+tabs between, and FewRel's own JSON,
 {"P177": [{"h": [name, "Q5034838", ...], "t": [name, "Q1497", ...]}, ...], ...}.
 """
 
@@ -11,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import fsspec
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from wikidata5m.errors import InputError
+from wikidata5m.lines import read_whole
 
 _LINE: Final = re.compile(r"Q([1-9][0-9]{0,9})\tP([1-9][0-9]{0,9})\tQ([1-9][0-9]{0,9})")
 
@@ -34,15 +35,10 @@ def read_exclusions(path: Path) -> npt.NDArray[np.int64]:
     Raises InputError, with the line, on what is no triplet of ids, and on a file without any.
     """
     try:
-        with fsspec.open(str(path), "rt", encoding="utf-8", compression="infer") as stream:
-            text = stream.read()
-    except FileNotFoundError:
-        raise InputError(path, "no such file", fix="check the path") from None
-    except IsADirectoryError:
-        raise InputError(path, "a folder", fix="check the path") from None
-    except (OSError, EOFError, ValueError) as error:
+        text = read_whole(path).decode()
+    except UnicodeDecodeError as error:
         raise InputError(
-            path, f"cannot be read ({error})", fix="expected UTF-8 text, plain or packed"
+            path, f"not UTF-8 text (byte {error.start + 1})", fix="expected text, plain or packed"
         ) from None
     lines = _fewrel(path, text) if text.lstrip().startswith("{") else _tsv(text)
     rows = [_numbers(path, place, line) for place, line in lines]

@@ -113,7 +113,8 @@ def keep_triplets(files: Iterable[Path], frame: Frame, excluded_X3: Ints) -> Kep
     new[1:] = keys[1:] != keys[:-1]
     tally.drops["duplicate_statement"] = int((~new).sum())
     keys = keys[new]
-    unwanted = np.unique(_excluded_keys(excluded_X3, frame))
+    excluded_X3 = _resolved(excluded_X3, frame)
+    unwanted = _excluded_keys(excluded_X3, frame)
     place, present = positions(keys, unwanted)
     tally.drops["excluded"] = int(present.sum())
     keys = np.delete(keys, place[present])
@@ -122,7 +123,7 @@ def keep_triplets(files: Iterable[Path], frame: Frame, excluded_X3: Ints) -> Kep
         triplets_N3=frame.triplets(keys),
         drops={name: tally.drops[name] for name in (*names, "excluded")},
         values_redirected=tally.redirected,
-        excluded_absent=len(np.unique(excluded_X3, axis=0)) - tally.drops["excluded"],
+        excluded_absent=len(excluded_X3) - tally.drops["excluded"],
     )
 
 
@@ -145,12 +146,17 @@ def _keys(statements: pl.DataFrame, frame: Frame, tally: _Tally) -> Ints:
     return frame.key(head_S[kept_S], relation_S[kept_S], tail_S[kept_S])
 
 
+def _resolved(excluded_X3: Ints, frame: Frame) -> Ints:
+    """Sorted and unique, with the entities that redirects lead to."""
+    head, relation, tail = excluded_X3.T
+    ends = (frame.redirects.resolve(head)[0], relation, frame.redirects.resolve(tail)[0])
+    return np.unique(np.stack(ends, axis=1), axis=0)
+
+
 def _excluded_keys(excluded_X3: Ints, frame: Frame) -> Ints:
     """Keys of those whose ends and relation are kept."""
-    head, _ = frame.redirects.resolve(excluded_X3[:, 0])
-    tail, _ = frame.redirects.resolve(excluded_X3[:, 2])
-    head, has_head = positions(frame.entity_E, head)
-    tail, has_tail = positions(frame.entity_E, tail)
+    head, has_head = positions(frame.entity_E, excluded_X3[:, 0])
+    tail, has_tail = positions(frame.entity_E, excluded_X3[:, 2])
     relation, has_page = positions(frame.relation_R, excluded_X3[:, 1])
     kept = has_head & has_tail & has_page
     return frame.key(head[kept], relation[kept], tail[kept])

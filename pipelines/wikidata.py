@@ -60,6 +60,9 @@ INSTANCE_OF: Final = "P31"
 SUBCLASS_OF: Final = b'"P279"'
 SITELINKS: Final = b'"sitelinks":'
 """With its colon, this is a key and never a text: a quote inside a JSON string is escaped."""
+ITEM: Final = b'"type":"item"'
+START: Final = 64
+"""Bytes of a record within which dumps say what it is."""
 MAX_NUMBER: Final = 2**31 - 1
 """Wikibase itself has no higher ids."""
 _ID: Final = re.compile(r"([A-Z])([1-9][0-9]{0,9})")
@@ -111,6 +114,8 @@ class Sitelink(msgspec.Struct):
 
 
 Decode = Callable[[bytes], Any]
+Empty = Annotated[list[Any], msgspec.Meta(max_length=0)]
+"""What real dumps have for an empty map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +138,7 @@ def reader(wanted: Wanted, max_errors: int = 0) -> Callable[[Range, TableWriter]
 
 
 def _decoder(wanted: Wanted) -> Decode:
-    """A decoder for the wanted language and wiki alone: it skips every other key undecoded.
-
-    Empty maps are `[]` in real dumps, hence the unions with a list.
-    """
+    """A decoder for the wanted language and wiki alone: it skips every other key undecoded."""
     keys = {"own": wanted.language, "mul": "mul", "page": wanted.site}
     # A field stands for one key, so that a build in `mul` itself has no fallback.
     names = ("own",) if wanted.language == "mul" else ("own", "mul")
@@ -144,7 +146,7 @@ def _decoder(wanted: Wanted) -> Decode:
 
     def one(name: str, of: Any, *fields: str) -> Any:
         struct = msgspec.defstruct(name, [(f, of | None, None) for f in fields], rename=keys)
-        return struct | list[Any]
+        return struct | Empty
 
     entity = msgspec.defstruct(
         "Entity",
@@ -157,7 +159,7 @@ def _decoder(wanted: Wanted) -> Decode:
             ("labels", one("Labels", Term, *names), none),
             ("descriptions", one("Descriptions", Term, "own"), none),
             ("aliases", one("Aliases", list[Term], *names), none),
-            ("claims", dict[str, list[Statement]] | list[Any], none),
+            ("claims", dict[str, list[Statement]] | Empty, none),
             ("sitelinks", one("Sitelinks", Sitelink, "page"), none),
         ],
     )
@@ -189,6 +191,9 @@ def _has_nothing(record: bytes, site: bytes) -> bool:
     """Whether the record is an item that has no page and is no class, told without decoding it."""
     links = record.rfind(SITELINKS)
     if links < 0 or record.find(site, links) >= 0 or SUBCLASS_OF in record:
+        return False
+    # Several records on one line, or what may be a property, are left to the decoder.
+    if record.find(SITELINKS) != links or record.find(ITEM, 0, START) < 0:
         return False
     if record[:1] != b"{" or record[-1:] != b"}":
         raise ValueError("no whole JSON object")

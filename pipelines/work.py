@@ -8,7 +8,7 @@ other cuts would give records twice, or not at all.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -27,10 +27,11 @@ from pipelines.ranges import (
 from wikidata5m import schema
 from wikidata5m.console import log
 from wikidata5m.errors import InputError, OutputExistsError
-from wikidata5m.files import alone, claim_output, clear_folder, read_json, write_json
+from wikidata5m.files import LOCK, alone, claim_output, clear_folder, read_json, write_json
 from wikidata5m.manifest import Manifest, load_manifest
 
 PLAN: Final = "plan.json"
+REPLACING: Final = "replacing"
 LEAST_TASK: Final = 1 << 16
 PLAIN_FACTOR: Final = 8
 """How many times more bytes of a plain dump a task reads: about what packed ones hold."""
@@ -77,9 +78,9 @@ def working(
     claim_output(
         out, resume=resume, overwrite=overwrite, marker=work.name, inputs=inputs, keep=True
     )
-    if not resume:
-        shutil.rmtree(work, ignore_errors=True)
     with alone(work):
+        if not resume:
+            clear_folder(work, but=work / LOCK)
         try:
             yield
         except KeyboardInterrupt:
@@ -92,8 +93,13 @@ def working(
 
 
 def make_room(out: Path, work: Path, *, overwrite: bool) -> None:
-    """Delete what the run replaces, now that nothing else can fail."""
-    if overwrite or (out / schema.MANIFEST).is_file():
+    """Delete what the run replaces, now that nothing else can fail.
+
+    What was being deleted when the run was killed is marked, so that a resume deletes the rest.
+    """
+    replacing = work / REPLACING
+    if overwrite or replacing.exists() or (out / schema.MANIFEST).is_file():
+        replacing.touch()
         clear_folder(out, but=work)
 
 
@@ -101,7 +107,9 @@ def finished(out: Path, work: Path) -> Manifest | None:
     """The manifest of `out` when nothing is left to do in it."""
     if not (out / schema.MANIFEST).is_file() or (work / PLAN).is_file():
         return None
-    shutil.rmtree(work, ignore_errors=True)
+    if work.is_dir():
+        with alone(work):
+            shutil.rmtree(work)
     return load_manifest(out)
 
 
@@ -123,22 +131,53 @@ def check_roles(manifest: Manifest, roles: Collection[str], out: Path) -> None:
         )
 
 
-def plan(work: Path, asked: dict[str, Any], index: Location | None, task_bytes: int) -> int:
-    """Record what the run in `work` is, or check that it is the one begun; returns a task's bytes.
+class Begun(NamedTuple):
+    """What was settled when a run was begun, and what became of it since."""
 
-    Those and the `index` decide the cuts, and stay what they were at first, so that a resume may
-    use other --workers. Raises OutputExistsError when another run was begun.
+    task_bytes: int
+    """How much a task reads, whatever --workers a resume has."""
+    replaced: tuple[str, ...]
+    """Sources that were changed between an interruption and a resume."""
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """What the manifest must say, since it has the hash of the later file alone."""
+        for name in self.replaced:
+            yield f"{name} was changed before a resume: what was read of it before that was kept"
+
+
+def stamp(source: Location) -> int | None:
+    """When a local file was changed, in nanoseconds: another one may have its name and size."""
+    return source.stat().st_mtime_ns if isinstance(source, Path) else None
+
+
+def plan(
+    work: Path,
+    asked: dict[str, Any],
+    stamps: Mapping[str, Any],
+    index: Location | None,
+    task_bytes: int,
+) -> Begun:
+    """Record what the run in `work` is, or check that it is the one begun.
+
+    A task's bytes and the `index` decide the cuts, and stay what they were at first. A source may
+    have been mended, so another stamp is no other run. Raises OutputExistsError when another run
+    was begun.
     """
     path = work / PLAN
     cut_at = None if index is None else [file_name(index), size_of(index)]
     asked = asked | {"wikipedia_index": cut_at}
     if path.is_file():
-        begun = read_json(path)
-        first = begun.pop("task_bytes")
-        check_same(begun, asked, work.parent)
-        return int(str(first))
-    write_json(path, asked | {"task_bytes": task_bytes})
-    return task_bytes
+        told: dict[str, Any] = read_json(path)
+        before, replaced = told.pop("stamps"), told.pop("replaced")
+        task_bytes = told.pop("task_bytes")
+        check_same(told, asked, work.parent)
+        changed = (name for name in stamps if stamps[name] != before.get(name))
+        begun = Begun(task_bytes, tuple(dict.fromkeys([*replaced, *changed])))
+    else:
+        begun = Begun(task_bytes, ())
+    write_json(path, asked | begun._asdict() | {"stamps": dict(stamps)})
+    return begun
 
 
 def cut(

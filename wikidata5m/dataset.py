@@ -51,6 +51,12 @@ class Dataset:
                 f"{path}: a corpus, not a dataset; name a folder that `wikidata5m build` or "
                 "`wikidata5m import` wrote"
             )
+        missing = {"entities", "relations", "triplets"} - self.manifest.counts.keys()
+        if missing:
+            raise DatasetError(
+                f"{path}: no count of {', '.join(sorted(missing))} in its {schema.MANIFEST}; build "
+                "the dataset again"
+            )
 
     def __repr__(self) -> str:
         return (

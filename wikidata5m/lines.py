@@ -132,7 +132,8 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, Any]]:
     try:
         raw = path.open("rb")
     except OSError as error:
-        raise InputError(path, error.strerror or "unreadable", fix="check the path") from None
+        problem = "a folder" if path.is_dir() else error.strerror or "unreadable"
+        raise InputError(path, problem, fix="check the path") from None
     with raw:
         start = raw.read(4)
         raw.seek(0)

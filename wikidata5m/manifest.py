@@ -90,10 +90,6 @@ def load_manifest(folder: Path) -> Manifest:
             f"{path}: dataset format {manifest.format}, this version reads {FORMAT}; "
             "upgrade wikidata5m or build the dataset again"
         )
-    missing = {"entities", "relations", "triplets"} - manifest.counts.keys()
-    if missing:
-        names = ", ".join(sorted(missing))
-        raise DatasetError(f"{path}: no count of {names}; build the dataset again")
     return manifest
 
 

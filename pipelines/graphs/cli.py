@@ -113,15 +113,11 @@ def _files(
     no_texts: bool,
 ) -> GraphFiles:
     """The files by what they hold: those named by option, then those of `sources`."""
-    from pipelines.graphs.layout import ROLE, GraphFiles, find_files, order_parts
+    from pipelines.graphs.layout import ROLE, find_files
     from wikidata5m.schema import PARTS, SUPPORT
 
-    files = find_files(sources, setting) if sources else GraphFiles()
     parts = {part: path for part in (*PARTS, SUPPORT) if (path := named[part])}
-    if parts:
-        chosen: Setting = setting or ("inductive" if SUPPORT in parts else "transductive")
-        merged = order_parts(files.splits.get(chosen, {}) | parts)
-        files = replace(files, splits=files.splits | {chosen: merged})
+    files = find_files(sources, setting, parts)
     if not files.triplet_files():
         raise click.UsageError("Name a folder, a file, or the parts by --train, --valid, --test.")
     names = {role: path for role in ROLE if (path := named[role])}

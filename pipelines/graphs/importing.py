@@ -67,6 +67,12 @@ def import_graph(
     Raises InputError on a file that is not what it should be, OutputExistsError when `out` holds
     something already.
     """
+    if files.negatives and not files.splits:
+        raise InputError(
+            next(iter(files.negatives.values())),
+            "false triplets of a part, and there is no part",
+            fix="give --train, --valid and --test as well, or leave this file out",
+        )
     inputs = [path for _, path in files.triplet_files()] + list(files.names.values())
     claim_output(out, overwrite=overwrite, inputs=inputs, keep=True, whole=True)
     bad = BadLines(config.max_errors)
@@ -120,6 +126,7 @@ class _Names:
 
     def __init__(self, files: GraphFiles, bad: BadLines) -> None:
         self.files, self.bad = files, bad
+        self.drops = Counter[str]()
         self.entities = self._labels("entity_label")
         self.relations = self._labels("relation_label")
         self.described = pl.concat(
@@ -145,7 +152,7 @@ class _Names:
 
     def unused(self, graph: TripletFiles) -> Counter[str]:
         """Lines of ids that the graph lacks, and of ids that have one already."""
-        drops = Counter[str]()
+        drops = Counter(self.drops)
         for frame, ids, unknown, repeated in (
             (self.entities, graph.entities, "name_of_unknown_id", "repeated_names"),
             (self.relations, graph.relations, "name_of_unknown_id", "repeated_names"),
@@ -155,6 +162,17 @@ class _Names:
             drops[unknown] += frame.height - known.height
             drops[repeated] += known.height - known["id"].n_unique()
         return drops
+
+    def real_ids(self, role: Role, wanted: pl.Series, *, keep_unused: bool) -> pl.Series:
+        """The ids that `wanted` stand for, in their order; then, if asked, those of no triplet."""
+        found = read_ids(self.files.names[role], self.bad, wanted)
+        self.drops["repeated_names"] += found.repeated
+        if not keep_unused:
+            self.drops["name_of_unknown_id"] += found.unused.len()
+            return found.used
+        others = self.all_ids()[0 if role == "entity_ids" else 1]
+        ids = pl.concat([found.used, found.unused, *others]).unique(maintain_order=True)
+        return ids.drop_nulls()
 
     def _labels(self, role: Role) -> pl.DataFrame:
         path = self.files.names.get(role)
@@ -171,6 +189,9 @@ class _Names:
 def _read(files: GraphFiles, config: ImportConfig, names: _Names, bad: BadLines) -> TripletFiles:
     paths = [path for _, path in files.triplet_files()]
     entities, relations = names.all_ids() if config.keep_unused else ([], [])
+    # What other files name by its real id is added once the triplets' integers have theirs.
+    entities = [] if "entity_ids" in files.names else entities
+    relations = [] if "relation_ids" in files.names else relations
     layout = config.layout
     if layout.order is None and files.order:
         layout = replace(layout, order=files.order)
@@ -193,7 +214,7 @@ def _read(files: GraphFiles, config: ImportConfig, names: _Names, bad: BadLines)
             fix="check --order: were heads or tails read as relations?",
         )
     _tell_layouts(files, graph)
-    return _renamed(files, graph, bad)
+    return _renamed(graph, names, keep_unused=config.keep_unused)
 
 
 def _sources(files: GraphFiles, graph: TripletFiles) -> tuple[dict[str, Any], ...]:
@@ -211,14 +232,14 @@ def _tell_layouts(files: GraphFiles, graph: TripletFiles) -> None:
         log(f"{role}: {path} ({layout.separator}-separated, {layout.order}{header})")
 
 
-def _renamed(files: GraphFiles, graph: TripletFiles, bad: BadLines) -> TripletFiles:
+def _renamed(graph: TripletFiles, names: _Names, *, keep_unused: bool) -> TripletFiles:
     """The graph with the ids that its integers stand for, where files say so."""
     tables = {"entity_ids": graph.entities, "relation_ids": graph.relations}
     columns: dict[str, tuple[int, ...]] = {"entity_ids": (0, 2), "relation_ids": (1,)}
     roles: tuple[Role, ...] = ("entity_ids", "relation_ids")
     for role in roles:
-        if role in files.names:
-            ids = read_ids(files.names[role], bad, tables[role])
+        if role in names.files.names:
+            ids = names.real_ids(role, tables[role], keep_unused=keep_unused)
             order = sort_ids(ids)
             place = np.empty(len(order), dtype=np.int32)
             place[order] = np.arange(len(order), dtype=np.int32)

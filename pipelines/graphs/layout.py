@@ -20,9 +20,10 @@ Endings and compression do not matter.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Literal
 
 from wikidata5m import schema
@@ -62,7 +63,7 @@ _PART: Final = re.compile(
 _NEGATIVES: Final = re.compile(r"(.*[_-])?(?P<part>valid|test)_negatives?")
 ROLE: Final[dict[Role, re.Pattern[str]]] = {
     "entity_label": re.compile(r"(.*_)?entity|entities|entity(2|_)?(labels?|names?|wikidata)"),
-    "relation_label": re.compile(r"(.*_)?relation|relations|relation(2|_)?(text|labels?|names?)"),
+    "relation_label": re.compile(r"(.*_)?relation|relations|relation(2text|[2_]?(label|name)s?)"),
     "relation_text": re.compile(r"(.*_)?relation_?(description|text)s?"),
     "entity_text": re.compile(r"(.*_)?text|entity(2|_)?(text|textlong|descriptions?|texts)"),
     "entity_ids": re.compile(r"entity2id|entity_ids|nodeidx2entityid|entities_?dict"),
@@ -102,16 +103,21 @@ class GraphFiles:
         ]
 
 
-def find_files(sources: Sequence[Path], setting: Setting | None = None) -> GraphFiles:
+def find_files(
+    sources: Sequence[Path],
+    setting: Setting | None = None,
+    chosen: Mapping[Part | Support, Path] = MappingProxyType({}),
+) -> GraphFiles:
     """Tell what each of `sources` is: one folder, or files named as those of such a folder.
 
-    `setting` is that of parts whose names state none. One triplet file of any name is the whole
-    graph. Raises InputError when there is no triplet file, or two for one part.
+    `setting` is that of parts whose names state none, and of those `chosen`, which go before what
+    is found. One triplet file of any name is the whole graph. Raises InputError when there is no
+    triplet file, no train part, or two files for one part.
     """
     if len(sources) == 1 and sources[0].is_dir():
         folder = sources[0]
         paths = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] != ".")
-        files = _sort_out(paths, setting)
+        files = _sort_out(paths, setting, chosen)
         if not files.triplet_files():
             if (folder / schema.MANIFEST).is_file():
                 raise InputError(
@@ -128,7 +134,7 @@ def find_files(sources: Sequence[Path], setting: Setting | None = None) -> Graph
         missing = next((path for path in sources if not path.is_file()), None)
         if missing is not None:
             raise InputError(missing, why_no_file(missing), fix="name one folder, or files alone")
-        files = _sort_out(sources, setting)
+        files = _sort_out(sources, setting, chosen)
         if files.unknown and not files.triplet_files() and len(files.unknown) == 1:
             return GraphFiles(whole=files.unknown[0], names=files.names)
         if files.unknown:
@@ -140,7 +146,9 @@ def find_files(sources: Sequence[Path], setting: Setting | None = None) -> Graph
     return files
 
 
-def _sort_out(paths: Sequence[Path], setting: Setting | None) -> GraphFiles:
+def _sort_out(
+    paths: Sequence[Path], setting: Setting | None, chosen: Mapping[Part | Support, Path]
+) -> GraphFiles:
     by_stem = {path: _stem(path) for path in paths}
     inference = any(stem in INFERENCE for stem in by_stem.values() if stem)
     splits: dict[Setting, Parts] = {}
@@ -168,8 +176,12 @@ def _sort_out(paths: Sequence[Path], setting: Setting | None) -> GraphFiles:
             names[role] = path
         else:
             unknown.append(path)
-    splits = {each: order_parts(parts) for each, parts in splits.items()}
-    if set(splits) == {setting or "transductive"} and set(next(iter(splits.values()))) == {"train"}:
+    if chosen:
+        of: Setting = setting or ("inductive" if SUPPORT in chosen else "transductive")
+        splits[of] = splits.get(of, {}) | dict(chosen)
+    splits = {each: _ordered(parts) for each, parts in splits.items()}
+    alone = [(of, *parts) for of, parts in splits.items()] == [(setting or "transductive", "train")]
+    if alone and not chosen:
         whole = whole or splits.popitem()[1]["train"]
     return GraphFiles(
         splits=splits, whole=whole, negatives=negatives, names=names, unknown=tuple(unknown)
@@ -216,7 +228,7 @@ def _once(before: Path | None, path: Path) -> None:
         )
 
 
-def order_parts(parts: Parts) -> Parts:
+def _ordered(parts: Parts) -> Parts:
     """The parts in one order, whatever their names. Raises InputError when there is no train."""
     if "train" not in parts:
         one = next(iter(parts.values()))

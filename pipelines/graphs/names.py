@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -56,11 +56,24 @@ def read_texts(path: Path, bad: BadLines, on_bytes: OnBytes) -> Iterator[pl.Data
         yield from read_pairs(path, bad, on_bytes)
 
 
-def read_ids(path: Path, bad: BadLines, wanted: pl.Series) -> pl.Series:
-    """The ids that the integers (or other keys) `wanted` stand for, in their order.
+class Ids(NamedTuple):
+    """What a file of keys and ids says."""
+
+    used: pl.Series
+    """The ids of the keys that were asked for, in their order."""
+    unused: pl.Series
+    """Those of other keys."""
+    repeated: int
+    """Further lines of a key, which are not read."""
+
+
+def read_ids(path: Path, bad: BadLines, wanted: pl.Series) -> Ids:
+    """The ids that the integers (or other keys) `wanted` stand for.
 
     The file holds two columns, key and id in either order; a line with their number, or a header,
-    may stand before. Raises InputError when a key is missing or two keys share an id.
+    may stand before. Where ids are integers, too, so that both orders fit, the key is first; in
+    files named as OpenKE's `entity2id` it is second. Raises InputError when a key is missing or two
+    keys share an id.
     """
     rows = [
         fields
@@ -68,9 +81,13 @@ def read_ids(path: Path, bad: BadLines, wanted: pl.Series) -> pl.Series:
         for number, text in text_lines(path, line, block, bad)
         if (fields := _two_fields(path, number, text, bad))
     ]
-    either_way = ({row[i]: row[1 - i] for row in reversed(rows)} for i in (0, 1))
-    attempts = [pl.Series(list(map(ids.get, wanted)), dtype=pl.String) for ids in either_way]
-    result = min(attempts, key=pl.Series.null_count)
+    keys = set(wanted)
+    orders = (1, 0) if path.name.lower().partition(".")[0].endswith("2id") else (0, 1)
+    key = min(orders, key=lambda column: len(keys.difference(row[column] for row in rows)))
+    if rows and not rows[0][key].isdecimal() and all(map(str.isdecimal, keys)):
+        del rows[0]  # a header
+    ids = {row[key]: row[1 - key] for row in reversed(rows)}
+    result = pl.Series(list(map(ids.get, wanted)), dtype=pl.String)
     if result.null_count():
         missing = wanted.filter(result.is_null())[0]
         raise InputError(
@@ -79,7 +96,8 @@ def read_ids(path: Path, bad: BadLines, wanted: pl.Series) -> pl.Series:
     if result.n_unique() != result.len():
         twice = result.filter(result.is_duplicated())[0]
         raise InputError(path, f"gives {twice!r} to two keys", fix="make the ids unique")
-    return result
+    unused = [name for each, name in ids.items() if each not in keys]
+    return Ids(result, pl.Series(unused, dtype=pl.String), len(rows) - len(ids))
 
 
 def _two_fields(path: Path, number: int, text: str, bad: BadLines) -> list[str] | None:

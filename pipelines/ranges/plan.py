@@ -30,10 +30,6 @@ class Range:
         """The file, for a message."""
         return shown(self.path)
 
-    def where(self, line: int) -> str:
-        """A record's place, for a message."""
-        return f"line {line}" if self.start == 0 else f"line {line} after byte {self.start:,}"
-
 
 def plan_ranges(path: Location, target: int, *, limit: int | None = None) -> list[Range]:
     """Cut `path`, or its first `limit` bytes, into ranges of about `target` compressed bytes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import tempfile
 from pathlib import Path
 
@@ -152,7 +153,9 @@ def test_exclusions_are_read_from_lines_and_from_fewrel(tmp_path: Path) -> None:
         (b'{"P2": 5}', "not FewRel's JSON"),
         (b'{"P2": [{"h": ["x", "1", []], "t": ["y", "Q3", []]}]}', "P2, instance 1: not three ids"),
         (b'{"P2": ' + b"[" * 100_000, "not FewRel's JSON"),
-        (b"\xff\xfe", "cannot be read"),
+        (b"\xff\xfe", r"not UTF-8 text \(byte 1\)"),
+        (gzip.compress(b"Q1\tP2\tQ3\n" * 99, mtime=0)[:-9], "damaged or cut off"),
+        (lzma.compress(b"Q1\tP2\tQ3\n"), "packed as xz; unpack it"),
         (b"\n", "holds no triplet; name the file"),
         (b"{}", "holds no triplet; name the file"),
     ],

@@ -171,7 +171,10 @@ def test_an_interrupted_build_goes_on_where_it_stopped(world: Path, tmp_path: Pa
     assert "begun with other sources or settings" in other.stderr
     assert {path: path.stat().st_ino for path in finished} == stamps
     assert CliRunner().invoke(main, [*run, "--resume", "--workers", "1"]).exit_code == 0
-    assert load(tmp_path / "out").manifest.files == whole.files
+    mended = load(tmp_path / "out").manifest
+    assert mended.files == whole.files
+    told = "enwiki.xml.bz2 was changed before a resume: what was read of it before that was kept"
+    assert mended.notes == (told, *whole.notes)
     assert not (tmp_path / "out" / WORK).exists()
     assert CliRunner().invoke(main, [*run, "--resume"]).exit_code == 0
     late = CliRunner().invoke(main, [*run, "--resume", "--set", "min_words=9"])

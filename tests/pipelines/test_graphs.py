@@ -256,6 +256,67 @@ def test_integers_stand_for_the_ids_of_openke_and_ogb(tmp_path: Path) -> None:
     assert "gives 'Q7' to two keys" in failed.stderr
 
 
+def test_a_map_whose_ids_are_integers_is_read_as_its_name_says(tmp_path: Path) -> None:
+    folder = tmp_path / "openke"
+    folder.mkdir()
+    (folder / "train2id.txt").write_text("2\n0 1 0\n0 2 0\n")
+    (folder / "entity2id.txt").write_text("4\n2\t0\n0\t1\n1\t2\n9\t3\n")
+    (folder / "relation2id.txt").write_text("1\n7\t0\n")
+    (folder / "entity2label.txt").write_text("2\ttwo\n9\tnine\n")
+    dataset = imported(tmp_path / "data", folder)
+    expected = [("2", "7", "0"), ("2", "7", "1")]
+    assert named(dataset, dataset.triplets().tolist()) == expected
+    # A line of the map and one of the names.
+    assert dataset.manifest.drops["name_of_unknown_id"] == 2
+    kept = imported(tmp_path / "kept", folder, "--keep-unused")
+    assert named(kept, kept.triplets().tolist()) == expected
+    assert kept.entities["label"].to_list() == ["0", "1", "two", "nine"]
+    assert "name_of_unknown_id" not in kept.manifest.drops
+    (folder / "entity2id.txt").rename(folder / "entities.dict")
+    turned = imported(tmp_path / "turned", folder, "--entity-ids", folder / "entities.dict")
+    assert named(turned, turned.triplets().tolist()) == [("1", "7", "0"), ("1", "7", "2")]
+
+
+def test_parts_by_option_stand_before_what_a_folder_has(tmp_path: Path) -> None:
+    folder = tmp_path / "g"
+    folder.mkdir()
+    for part, content in (("valid", VALID), ("test", TEST)):
+        write(folder / f"{part}.txt", content)
+    write(tmp_path / "mine.tsv", TRAIN)
+    dataset = imported(tmp_path / "data", folder, "--train", tmp_path / "mine.tsv")
+    assert rows(dataset, "transductive", "train") == sorted(TRAIN)
+    assert rows(dataset, "transductive", "test") == sorted(TEST)
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "entity2text.txt").write_text("a\tText of a\n")
+    dataset = imported(tmp_path / "more", texts, "--train", tmp_path / "mine.tsv")
+    assert rows(dataset, "transductive", "train") == sorted(TRAIN)
+
+
+def test_false_triplets_without_a_part_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "g"
+    folder.mkdir()
+    write(folder / "graph.tsv", TRAIN)
+    write(folder / "valid_negatives.tsv", VALID)
+    failed = run(folder, "--out", tmp_path / "no")
+    assert failed.exit_code == 1
+    assert "valid_negatives.tsv: false triplets of a part, and there is no part" in failed.stderr
+
+
+def test_relation_text_is_read_as_texts(tmp_path: Path) -> None:
+    found = find_files([write_graph(tmp_path / "g", "relation_text.txt")]).names
+    assert list(found) == ["relation_text"]
+    found = find_files([write_graph(tmp_path / "h", "relation2text.txt")]).names
+    assert list(found) == ["relation_label"]
+
+
+def write_graph(folder: Path, beside: str) -> Path:
+    folder.mkdir()
+    write(folder / "train.txt", TRAIN)
+    (folder / beside).write_text("r\tWords\n")
+    return folder
+
+
 def graph_with_texts(folder: Path) -> Path:
     for part, content in zip(PARTS, (TRAIN, VALID, TEST), strict=True):
         write(folder / f"{part}.txt", content)

@@ -377,16 +377,19 @@ def test_workers_that_do_not_see_the_folders_are_refused(tmp_path: Path) -> None
     client = FakeClient({str(tmp_path): True}, version="0.0.0")
     with pytest.raises(Wikidata5MError, match=r"tcp://far has wikidata5m 0\.0\.0"):
         check_workers(client, [tmp_path])
+    client = FakeClient({str(tmp_path): True}, threads=2)
+    with pytest.raises(Wikidata5MError, match=r"tcp://far has 2 threads.* --nthreads 1"):
+        check_workers(client, [tmp_path])
 
 
 class FakeClient:
     """A client whose one worker says what it is told to."""
 
-    def __init__(self, seen: dict[str, bool], version: str = "") -> None:
-        self.seen, self.version = seen, version
+    def __init__(self, seen: dict[str, bool], version: str = "", threads: int = 1) -> None:
+        self.seen, self.version, self.threads = seen, version, threads
 
     def nthreads(self) -> dict[str, int]:
-        return {"tcp://far": 1}
+        return {"tcp://far": self.threads}
 
     def run(self, function: Callable[[str], object], argument: str) -> dict[str, object]:
         if argument in self.seen:
