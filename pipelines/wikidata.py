@@ -61,7 +61,7 @@ SUBCLASS_OF: Final = b'"P279"'
 SITELINKS: Final = b'"sitelinks":'
 """With its colon, this is a key and never a text: a quote inside a JSON string is escaped."""
 ITEM: Final = b'"type":"item"'
-START: Final = 64
+START: Final = 512
 """Bytes of a record within which dumps say what it is."""
 MAX_NUMBER: Final = 2**31 - 1
 """Wikibase itself has no higher ids."""
@@ -192,8 +192,10 @@ def _has_nothing(record: bytes, site: bytes) -> bool:
     links = record.rfind(SITELINKS)
     if links < 0 or record.find(site, links) >= 0 or SUBCLASS_OF in record:
         return False
-    # Several records on one line, or what may be a property, are left to the decoder.
-    if record.find(SITELINKS) != links or record.find(ITEM, 0, START) < 0:
+    # Several records on one line, what may be no item, and no map are left to the decoder.
+    at = links + len(SITELINKS)
+    odd = record[at : at + 1] != b"{" and record[at : at + 2] != b"[]"
+    if odd or record.find(SITELINKS) != links or record.find(ITEM, 0, START) < 0:
         return False
     if record[:1] != b"{" or record[-1:] != b"}":
         raise ValueError("no whole JSON object")

@@ -21,11 +21,11 @@ from pipelines.ranges import plan_ranges
 from pipelines.split import SplitConfig, inductive, transductive
 from pipelines.world import WorldConfig, write_world
 from tests.pipelines.checker import check_inductive, check_transductive
-from wikidata5m import load
+from wikidata5m import load, schema
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import InputError, OutputExistsError
-from wikidata5m.files import alone
+from wikidata5m.files import alone, clear_folder
 from wikidata5m.published import INVENTED, is_wikidata5m
 from wikidata5m.schema import PARTS, Ranks, StatementDrop
 from wikidata5m.verify import verify
@@ -209,6 +209,30 @@ def test_what_is_replaced_stays_until_the_new_build_cannot_fail(
     assert {each.name for each in out.iterdir()} == {
         each.name for each in (tmp_path / "b").iterdir()
     }
+
+
+def test_a_kill_while_the_old_dataset_goes_leaves_nothing_of_it(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    build(dumps(world), out, BuildConfig())
+    (out / "of-the-old.parquet").touch()
+
+    def killed(folder: Path, *, but: Path) -> None:
+        (folder / schema.MANIFEST).unlink()
+        raise KeyboardInterrupt
+
+    def killed_at_the_dataset(folder: Path, *, but: Path) -> None:
+        (clear_folder if folder == out / WORK else killed)(folder, but=but)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.work.clear_folder", killed_at_the_dataset)
+        with pytest.raises(KeyboardInterrupt):
+            build(dumps(world), out, BuildConfig(), overwrite=True)
+    assert not (out / schema.MANIFEST).exists()
+    build(dumps(world), out, BuildConfig(), resume=True)
+    assert not (out / "of-the-old.parquet").exists()
+    assert verify(load(out)) == []
 
 
 def test_who_interrupts_a_build_is_told_how_to_go_on(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import os
 import re
 import shutil
 from collections import Counter
@@ -196,6 +197,40 @@ def test_an_interrupted_corpus_goes_on_where_it_stopped(
     assert Corpus(tmp_path / "o").verify() == []
     assert CliRunner().invoke(main, [*run, "--overwrite"]).exit_code == 0
     assert Corpus(tmp_path / "o").manifest.counts["documents"] == 42
+
+
+def test_a_text_that_changes_before_a_resume_is_told(
+    books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = CorpusInput(texts=books, workers=1), tmp_path / "o"
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.corpus._gather", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            make_corpus(source, out, CorpusConfig())
+    text = next(books.glob("*.txt"))
+    stamp = text.stat()
+    os.utime(text, ns=(stamp.st_atime_ns, stamp.st_mtime_ns + 1))
+    notes = make_corpus(source, out, CorpusConfig(), resume=True).notes
+    assert f"{books} was changed before a resume: what was read of it before that was kept" in notes
+
+
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_name_that_is_not_utf8_is_told(books: Path, tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(books) + b"/caf\xe9.txt")).write_text("A coffee house.")
+    run = ["corpus", "--texts", str(books), "--out", str(tmp_path / "o")]
+    result = CliRunner().invoke(main, run)
+    assert result.exit_code == 1
+    assert "a name that is not UTF-8; rename the file" in result.stderr
+
+
+def test_a_limit_is_of_a_dump(books: Path, tmp_path: Path) -> None:
+    run = ["corpus", "--texts", str(books), "--out", str(tmp_path / "o"), "--limit", "5"]
+    result = CliRunner().invoke(main, run)
+    assert result.exit_code == 2
+    assert "--limit needs --wikipedia" in result.stderr
 
 
 def test_bad_sources_are_one_line_that_names_the_fix(

@@ -217,6 +217,29 @@ def test_empty_maps_are_lists_in_real_dumps(tmp_path: Path) -> None:
     assert found["counts"]["no_page"].to_list() == [1]
 
 
+@pytest.mark.parametrize("field", ["labels", "descriptions", "aliases", "claims", "sitelinks"])
+def test_a_list_that_is_not_empty_is_no_map(tmp_path: Path, field: str) -> None:
+    bad = entity(1, **(LINKED | {field: ["x"]}))
+    with pytest.raises(InputError, match="line 2: not a Wikidata entity"):
+        read(tmp_path, dump(bad))
+
+
+def test_records_that_share_a_line_are_told_whatever_the_last_one_has(tmp_path: Path) -> None:
+    line = ",".join(
+        ujson.dumps(entity(number, **links), escape_forward_slashes=False)
+        for number, links in ((3, LINKED), (4, LINKED), (5, {"sitelinks": {}}))
+    )
+    with pytest.raises(InputError, match="line 1: not a Wikidata entity"):
+        read(tmp_path, line)
+
+
+def test_a_property_without_pages_is_a_property(tmp_path: Path) -> None:
+    record = {"type": "property", "id": "P5", "labels": {"en": term("five")}, "sitelinks": {}}
+    found = read(tmp_path, dump(record))
+    assert found["properties"]["label"].to_list() == ["five"]
+    assert found["counts"]["no_page"].item() == 0
+
+
 def test_labels_fall_back_to_mul_and_aliases_stay_in_the_language(tmp_path: Path) -> None:
     labels = {"mul": term("Many", "mul"), "de": term("Viele", "de")}
     aliases = {"en": [term("One"), term("Two")], "de": [term("Drei", "de")]}
