@@ -108,8 +108,8 @@ def make_corpus(
     work = out / WORK
     if resume and (manifest := finished(out, work)):
         check_roles(manifest, ("wikipedia", "texts"), out)
-        begun = {"config": manifest.config, "sources": _identity_of(manifest)}
-        check_same(begun, asked | {"sources": [one[:3] for one in asked["sources"]]}, out)
+        made = {"config": manifest.config, "sources": _identity_of(manifest)}
+        check_same(made, asked | {"sources": [one[:3] for one in asked["sources"]]}, out)
         log(f"{out}: complete already")
         return manifest
     named = (source.wikipedia, source.wikipedia_index, source.texts)

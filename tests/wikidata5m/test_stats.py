@@ -101,8 +101,8 @@ def test_another_version_is_told_by_what_it_was_made_from_never_by_a_name_alone(
 def test_a_manifest_of_a_later_version_or_of_none_is_no_traceback(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "d")
     manifest = dataset.manifest
-    later = {"drops": {"a_reason_of_tomorrow": 3}, "departures": {"transductive_of_tomorrow": 1}}
-    replace(manifest, **later).save(dataset.path)
+    later = {"a_reason_of_tomorrow": 3}
+    replace(manifest, drops=later, departures={"of_tomorrow": 1}).save(dataset.path)
     assert "a_reason_of_tomorrow" in render(stats(Dataset(dataset.path)))
     assert any("of_tomorrow" in problem for problem in verify(Dataset(dataset.path)))
     replace(manifest, counts={"entities": 1}).save(dataset.path)
