@@ -99,6 +99,7 @@ def test_both_sources_make_one_corpus_with_every_drop_counted(
     assert drops.keys() <= schema.DROP_MEANING.keys()
     counts = corpus.manifest.counts
     assert (counts["pages"], counts["files"], counts["documents"]) == (46, 3, 42)
+    assert counts["characters"] == sum(len(each.text) for each in found)
     assert sum(drops.values()) + counts["documents"] == counts["pages"] + counts["files"]
     assert corpus.manifest.notes == ("dropped_pages: Huge (page_too_large)",)
     assert [each["role"] for each in corpus.manifest.sources] == ["wikipedia", "texts"]
