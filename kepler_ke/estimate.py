@@ -75,8 +75,10 @@ def _encoding(job: Job, check: Validation) -> float:
 
 
 def _time(seconds: float) -> str:
-    hours, minutes = seconds / 3600, seconds / 60
-    return f"{hours:,.1f} hours" if hours >= 1 else f"{minutes:.1f} minutes"
+    for unit, length in (("hours", 3600), ("minutes", 60)):
+        if seconds >= length:
+            return f"{seconds / length:,.1f} {unit}"
+    return f"{seconds:.1f} seconds"
 
 
 def _most() -> int:

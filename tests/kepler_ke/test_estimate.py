@@ -69,6 +69,8 @@ def test_an_estimate_reads_as_a_sentence() -> None:
     assert "1.5 hours of training, validation of 2.0 minutes, 1.0 GB" in str(once)
     more = dataclasses.replace(once, validations=3)
     assert ", 3 validations of 2.0 minutes each, " in str(more)
+    short = dataclasses.replace(more, validation_seconds=2.46)
+    assert ", 3 validations of 2.5 seconds each, " in str(short)
     assert "validation" not in str(Estimate(seconds=120, memory_bytes=10**9))
 
 
