@@ -169,10 +169,10 @@ def plan(
     asked = asked | {"wikipedia_index": cut_at}
     if path.is_file():
         told: dict[str, Any] = read_json(path)
-        before, replaced = told.pop("stamps"), told.pop("replaced")
+        before, replaced = told.pop("stamps", {}), told.pop("replaced", [])
         task_bytes = told.pop("task_bytes")
         check_same(told, asked, work.parent)
-        changed = (name for name in stamps if stamps[name] != before.get(name))
+        changed = (name for name in stamps if stamps[name] != before.get(name, stamps[name]))
         begun = Begun(task_bytes, tuple(dict.fromkeys([*replaced, *changed])))
     else:
         begun = Begun(task_bytes, ())

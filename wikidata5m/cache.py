@@ -18,7 +18,7 @@ from wikidata5m.console import amount, table
 from wikidata5m.errors import InputError, Wikidata5MError
 from wikidata5m.files import LOCK, cache_home, read_json
 from wikidata5m.kept import SOURCE, delete_kept
-from wikidata5m.locks import held as is_held
+from wikidata5m.locks import is_held
 from wikidata5m.manifest import load_manifest
 from wikidata5m.releases.catalogue import VERSIONS
 from wikidata5m.releases.home import WORK, archives_folder, dataset_folder

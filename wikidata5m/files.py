@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import ujson
 
 from wikidata5m.errors import InputError, OutputExistsError
-from wikidata5m.locks import held, taken
+from wikidata5m.locks import is_held, taken
 
 LOCK: Final = "lock"
 ROW_GROUP = 1 << 20
@@ -139,7 +139,7 @@ def claim_output(
             f"{path}: the command runs in it, so it cannot be replaced as a whole; name a folder "
             "inside it"
         )
-    if marker and held(path / marker / LOCK):
+    if marker and is_held(path / marker / LOCK):
         raise _busy(path)
     if path.exists() and any(path.iterdir()) and not resume:
         if not overwrite:

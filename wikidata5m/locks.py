@@ -28,7 +28,7 @@ def taken(file: IO[Any]) -> bool:
     return True
 
 
-def held(path: Path) -> bool:
+def is_held(path: Path) -> bool:
     """Whether another process holds this file; of no file nobody does."""
     try:
         with path.open("r+b") as file:

@@ -211,6 +211,27 @@ def test_what_is_replaced_stays_until_the_new_build_cannot_fail(
     }
 
 
+def test_a_record_left_out_of_a_damaged_dump_is_read_once_it_is_mended(
+    world: Path, tmp_path: Path
+) -> None:
+    wikidata, wikipedia = tmp_path / "wikidata.json", tmp_path / "enwiki.xml.bz2"
+    text = bz2.decompress((world / "wikidata.json.bz2").read_bytes())
+    pages = (world / "enwiki.xml.bz2").read_bytes()
+    source = BuildInput(wikidata=wikidata, wikipedia=wikipedia, workers=1, max_errors=1)
+    wikidata.write_bytes(text)
+    wikipedia.write_bytes(pages)
+    whole = build(source, tmp_path / "whole", BuildConfig())
+    wikidata.write_bytes(text.replace(b"{", b"!", 1))
+    wikipedia.write_bytes(pages[:-5000] + bytes(5000))
+    with pytest.raises(InputError):
+        build(source, tmp_path / "out", BuildConfig())
+    wikidata.write_bytes(text)
+    wikipedia.write_bytes(pages)
+    mended = build(source, tmp_path / "out", BuildConfig(), resume=True)
+    assert mended.drops["corrupt_record"] == 0
+    assert mended.files == whole.files
+
+
 def test_a_kill_while_the_old_dataset_goes_leaves_nothing_of_it(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
