@@ -51,21 +51,25 @@ def encode_texts(
     texts: Texts,
     keys_M: Indices,
     update: Callable[[int], object] = lambda _: None,
+    world: World | None = None,
 ) -> Tensor:
     """The vectors of these texts, (M, D), on the CPU, without gradients or dropout.
 
-    `update` is told how many are done.
+    `update` is told how many are done. Several processes, all of which must call it, share the
+    work; the first gets the vectors, the others (0, D).
     """
-    was_training = model.training
+    here, was_training = world or World(), model.training
     model.eval()
-    vectors_MD = torch.empty(len(keys_M), model.dim)
-    done = 0
+    vectors_MD = torch.empty(len(keys_M) if here.first else 0, model.dim)
+    order_M = np.argsort(-texts.lengths(keys_M), kind="stable")
+    size = BUCKET * here.size
     with torch.inference_mode():
-        for place_B, ids_BT, mask_BT in texts.buckets(keys_M, BUCKET):
-            vectors_BD = model.encode(ids_BT.to(model.device), mask_BT.to(model.device))
-            vectors_MD[torch.from_numpy(place_B)] = vectors_BD.cpu()
-            done += len(place_B)
-            update(done)
+        for start in range(0, len(order_M), size):
+            place_B = order_M[start : start + size]
+            vectors_BD = encode_keys(model, texts, keys_M[place_B], here)
+            if here.first:
+                vectors_MD[torch.from_numpy(place_B)] = vectors_BD.cpu()
+            update(start + len(place_B))
     model.train(was_training)
     return vectors_MD
 

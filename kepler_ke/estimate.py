@@ -33,7 +33,7 @@ class Estimate:
     of the optimizer, which the first update adds."""
     validations: int = 0
     validation_seconds: float = 0.0
-    """To encode all candidates, for each of the validations."""
+    """To encode all candidates, shared by the processes, for each of the validations."""
 
     def __str__(self) -> str:
         told = [f"{_time(self.seconds)} of training"]
@@ -71,7 +71,8 @@ def _encoding(job: Job, check: Validation) -> float:
     some = entities[np.linspace(0, len(entities) - 1, min(SAMPLE, len(entities)), dtype=np.int64)]
     start = time.monotonic()
     encode_texts(job.model, check.texts, check.texts.keys(some))
-    return (time.monotonic() - start) * len(entities) / max(len(some), 1)
+    own = len(entities) / job.world.size
+    return (time.monotonic() - start) * own / max(len(some), 1)
 
 
 def _time(seconds: float) -> str:

@@ -30,7 +30,7 @@ from kepler_ke.predictor import HEADS_IN_WORDS, Heads, choose_heads, make_predic
 from kepler_ke.runs import RunInfo, read_config, read_run_on, train_summary
 from kepler_ke.stream import holds_other, model_identity, stream_embeddings
 from kepler_ke.tokens import Indices, Texts, graph_texts
-from kepler_ke.world import device
+from kepler_ke.world import World, device
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.errors import DatasetError, OutputExistsError
 from wikidata5m.files import claim_output
@@ -63,9 +63,9 @@ class Judge:
             self.model, self.texts, self.scorer, vectors_CD, self.relations_RD, entities, heads
         )
 
-    def encode(self, entities: Indices) -> Tensor:
-        """The entities' vectors, (C, D)."""
-        return encode_texts(self.model, self.texts, self.texts.keys(entities))
+    def encode(self, entities: Indices, world: World | None = None) -> Tensor:
+        """The entities' vectors, (C, D); of several processes only the first gets them."""
+        return encode_texts(self.model, self.texts, self.texts.keys(entities), world=world)
 
 
 def load_judge(folder: Path, dataset: Dataset, info: RunInfo) -> Judge:
@@ -241,17 +241,21 @@ class Validation:
     entities: Indices
     symmetric: float
 
-    def measure(self, model: Kepler) -> dict[str, Any]:
+    def measure(self, model: Kepler, world: World) -> dict[str, Any]:
         """MRR, of which queries, and the signs of two known weaknesses; of an empty part the last.
 
-        Where heads must be encoded with each relation, the MRR is of tails alone.
+        Where heads must be encoded with each relation, the MRR is of tails alone. The processes
+        share the encoding; the first one ranks, the others get nothing to tell.
         """
         if not len(self.triplets):
             return {"symmetric_relations": self.symmetric}
         now = judge(model, self.tokenizer, self.dataset, self.info, self.texts)
         tails_only = model.config.conditioned and not model.config.inverse
         heads: Heads = "inverse" if model.config.inverse else "plain"
-        predictor = now.predictor(now.encode(self.entities), self.entities, heads)
+        vectors_CD = now.encode(self.entities, world)
+        if not world.first:
+            return {}
+        predictor = now.predictor(vectors_CD, self.entities, heads)
         ranks = self._rank(_TailsOnly(predictor) if tails_only else predictor)
         return {
             "valid_mrr": metrics(ranks)["tail" if tails_only else "both"]["mrr"],

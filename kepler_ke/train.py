@@ -193,8 +193,8 @@ def _report(
     validated: bool,
 ) -> Place:
     """Write a log line and, when it is the best ranking so far, the model."""
+    found = check.measure(job.model, job.world) if validated else {}
     if job.world.first:
-        found = check.measure(job.model) if validated else {}
         line = {"epoch": place.step / job.steps, "step": place.step} | means | found
         with (run / LOG).open("a", encoding="utf-8") as stream:
             stream.write(ujson.dumps(line) + "\n")

@@ -88,6 +88,8 @@ def test_two_processes_equal_one(dataset: Dataset, encoder: Path, tmp_path: Path
 def _assert_same(one: Path, two: Path) -> None:
     ours, theirs = read_log(one), read_log(two)
     assert [x["loss"] for x in ours] == pytest.approx([x["loss"] for x in theirs], rel=1e-4)
+    ours_mrr, theirs_mrr = ours[-1]["valid_mrr"], theirs[-1]["valid_mrr"]
+    assert theirs_mrr == pytest.approx(ours_mrr, rel=1e-2)
     for name in ("texts", "step", "epoch"):
         assert [x[name] for x in ours] == [x[name] for x in theirs]
     for file in ("model.safetensors", "relations.safetensors"):
