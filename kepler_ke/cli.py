@@ -202,7 +202,7 @@ def train(
         f"valid MRR {last['valid_mrr']:.4f} of {last['valid_directions']}, "
         f"query entity on top in {last['top1_self']:.0%}"
         if "valid_mrr" in last
-        else "no valid triplets to rank"
+        else "no valid triplets ranked"
     )
     emit(
         {"run": str(out)} | last,

@@ -152,7 +152,8 @@ class KeplerConfig:
     """Updates between two rankings of a sample of valid triplets; 0: only after the last. The
     weights of the best ranking are kept."""
     validate_triplets: int = 500
-    """The size of that sample, drawn once by the seed."""
+    """The size of that sample, drawn once by the seed; 0 ranks none and keeps the last weights,
+    which spares encoding every candidate."""
     checkpoint_steps: int = 1000
     """Updates between two checkpoints; 0 writes none."""
 
@@ -160,7 +161,7 @@ class KeplerConfig:
         """Refuse what cannot be trained with."""
         at_least = {
             "negatives": 1, "tokens": 8, "batch": 1, "accumulate": 1, "epochs": 0, "mlm_batch": 0,
-            "log_steps": 1, "validate_steps": 0, "validate_triplets": 1, "checkpoint_steps": 0,
+            "log_steps": 1, "validate_steps": 0, "validate_triplets": 0, "checkpoint_steps": 0,
             "memory": 0, "projection": 0, "cnn_dim": 1,
         }  # fmt: skip
         for name, least in at_least.items():

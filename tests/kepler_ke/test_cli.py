@@ -355,12 +355,22 @@ def test_a_dataset_without_valid_triplets_trains_and_says_that_none_were_ranked(
     _empty(bare, "valid")
     trained = _call("train", bare, "--encoder", encoder, "--out", run, *FAST)
     assert trained.exit_code == 0, trained.output
-    assert "no valid triplets to rank" in trained.stdout
+    assert "no valid triplets ranked" in trained.stdout
     assert all("valid_mrr" not in line for line in read_log(run))
     assert _call("evaluate", run).exit_code == 0
     refused = _call("evaluate", run, "--part", "valid")
     assert refused.exit_code == 1
     assert "inductive valid has no triplets to rank" in refused.stderr
+
+
+def test_nothing_is_validated_where_no_triplets_are_asked_for(
+    dataset: Dataset, encoder: Path, tmp_path: Path
+) -> None:
+    run, none = tmp_path / "run", ["--set", "validate_triplets=0", "--set", "validate_steps=1"]
+    trained = _call("train", dataset.path, "--encoder", encoder, "--out", run, *FAST, *none)
+    assert "no valid triplets ranked" in trained.stdout
+    assert all("valid_mrr" not in line for line in read_log(run))
+    assert (run / "model").is_dir()
 
 
 def test_a_dataset_without_train_triplets_is_refused(
