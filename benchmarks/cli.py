@@ -14,7 +14,7 @@ from benchmarks.answers_cli import classify, predict
 from benchmarks.speed.cli import speed
 from benchmarks.training_cli import train
 from benchmarks.tuning.cli import tune
-from wikidata5m.console import command_line, emit, json_option, output_options, table
+from wikidata5m.console import SEED, command_line, emit, json_option, output_options, table
 
 if TYPE_CHECKING:
     from benchmarks.formats import Format
@@ -147,7 +147,7 @@ def import_graphvite(
 )
 @click.option(
     "--sample-seed",
-    type=click.IntRange(min=0),
+    type=SEED,
     default=0,
     show_default=True,
     help="Draws the sample: the same one for every run.",

@@ -37,10 +37,8 @@ def save_tensors(
     here = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     sums = ujson.dumps({name: checksum(tensor) for name, tensor in here.items()})
     with atomic_path(path) as temporary:
-        try:
+        with telling_of_disk(path):
             save_file(here, temporary, {**(metadata or {}), CRC: sums})
-        except SafetensorError as error:
-            raise _os_error(error, path) from None
         with temporary.open("rb") as stream:
             # A rename that reaches the disk before the bytes do would leave neither file.
             os.fsync(stream.fileno())
@@ -166,7 +164,13 @@ def _unreadable(path: Path, error: Exception, fix: str) -> InputError:
     return InputError(path, f"not readable ({str(error).splitlines()[0]})", fix=fix)
 
 
-def _os_error(error: SafetensorError, path: Path) -> Exception:
-    """What the operating system said, which safetensors hides in its message."""
-    code = re.search(r"os error (\d+)", str(error))
-    return OSError(int(code[1]), os.strerror(int(code[1])), str(path)) if code else error
+@contextmanager
+def telling_of_disk(path: Path) -> Iterator[None]:
+    """Raise what the operating system said as OSError: safetensors hides it in its message."""
+    try:
+        yield
+    except SafetensorError as error:
+        code = re.search(r"os error (\d+)", str(error))
+        if not code:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wikidata5m.console import command_line, complete_from, emit, json_option, output_options
+from wikidata5m.console import SEED, command_line, complete_from, emit, json_option, output_options
 
 if TYPE_CHECKING:
     from benchmarks.config import EngineName, RunConfig
@@ -66,7 +66,7 @@ class Seeds(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override, as train.lr=0.2."
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Everything random follows from it.")
+@click.option("--seed", type=SEED, help="Everything random follows from it.")
 @click.option("--seeds", type=Seeds(), help="A run of each, in OUT/seed-N.")
 @click.option(
     "--dry-run",

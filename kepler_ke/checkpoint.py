@@ -33,7 +33,9 @@ class Place:
     step: int = 0
     """Updates done."""
     best: float | None = None
-    """The best validation MRR so far; RUN/best holds that model."""
+    """The best validation MRR so far."""
+    best_step: int = 0
+    """The updates after which it was; RUN/best/step-N holds that model."""
     scaler: dict[str, Any] = field(default_factory=dict)
     """What fp16 scales gradients by."""
 
@@ -45,16 +47,14 @@ def save_checkpoint(folder: Path, job: Job, place: Place) -> None:
         tensors |= {f"optimizer.{number}.{name}": x for name, x in state.items()}
     tensors["memory.vectors"] = job.memory.vectors_LD
     tensors["memory.entities"] = torch.from_numpy(job.memory.entities_L)
-    target = folder / f"step-{place.step:09}"
+    target = step_folder(folder, place.step)
     with atomic_path(target) as temporary:
         temporary.mkdir()
         save_tensors(temporary / TENSORS, tensors)
         write_json(temporary / PLACE, asdict(place))
         if target.is_dir():
             shutil.rmtree(target)
-    for older in _all(folder):
-        if older != target:
-            shutil.rmtree(older)
+    keep_steps(folder, place.step)
 
 
 def load_checkpoint(folder: Path, job: Job) -> Place | None:
@@ -89,6 +89,19 @@ def load_checkpoint(folder: Path, job: Job) -> Place | None:
     if place.scaler:
         job.scaler.load_state_dict(place.scaler)
     return place
+
+
+def step_folder(folder: Path, step: int) -> Path:
+    """What is of the model after `step` updates."""
+    return folder / f"step-{step:09}"
+
+
+def keep_steps(folder: Path, *steps: int) -> None:
+    """Delete what is of other steps."""
+    kept = [step_folder(folder, step) for step in steps]
+    for other in _all(folder):
+        if other not in kept:
+            shutil.rmtree(other)
 
 
 def _all(folder: Path) -> list[Path]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from wikidata5m.console import (
+    SEED,
     command_line,
     complete_from,
     emit,
@@ -74,9 +76,7 @@ def list_presets(as_json: bool) -> None:
 @click.option(
     "--vocab", type=click.IntRange(min=261), default=4000, show_default=True, help="Most tokens."
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all randomness."
-)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of all randomness.")
 @json_option
 def init(
     dataset: Path, out: Path, overwrite: bool, size: Size, vocab: int, seed: int, as_json: bool
@@ -93,15 +93,17 @@ def init(
     from kepler_ke.data import strictest_setting, training_entities
     from kepler_ke.init import init_encoder
     from wikidata5m.dataset import Dataset
-    from wikidata5m.files import claim_output
+    from wikidata5m.files import atomic_path, claim_output
 
     data = Dataset(dataset)
     setting = strictest_setting(data)
     texts = [text for text in data.texts.take(training_entities(data, setting)) if text]
     if not texts:
         raise DatasetError(f"{dataset}: no descriptions to train a tokenizer on; add texts to it")
-    claim_output(out, overwrite=overwrite, inputs=[dataset])
-    tokenizer = init_encoder(out, texts, size=size, vocabulary=vocab, seed=seed)
+    claim_output(out, overwrite=overwrite, inputs=[dataset], keep=True, whole=True)
+    with atomic_path(out) as temporary:
+        tokenizer = init_encoder(temporary, texts, size=size, vocabulary=vocab, seed=seed)
+        shutil.rmtree(out)
     after = command_line("kepler", "train", dataset, "--setting", setting, "--encoder", out)
     emit(
         {"encoder": str(out), "size": size, "tokens": len(tokenizer), "texts": len(texts)},
@@ -132,7 +134,7 @@ def init(
 )
 @click.option("--corpus", type=_PATH, help="Texts for the masked-language-model loss: a folder.")
 @click.option("--second", type=_PATH, help="A second dataset to train on as well (Eq. 7).")
-@click.option("--seed", type=click.IntRange(min=0), help="Of all randomness.  [default: 0]")
+@click.option("--seed", type=SEED, help="Of all randomness.  [default: 0]")
 @output_options
 @json_option
 def train(
@@ -198,10 +200,11 @@ def train(
         last = resume_training(data, out, corpus=corpus, second=other)
     if not leads():
         return
+    best = last.get("best")
     valid = (
-        f"valid MRR {last['valid_mrr']:.4f} of {last['valid_directions']}, "
-        f"query entity on top in {last['top1_self']:.0%}"
-        if "valid_mrr" in last
+        f"valid MRR {best['valid_mrr']:.4f} of {best['valid_directions']} after update "
+        f"{best['step']:,}, query entity on top in {best['top1_self']:.0%}"
+        if best
         else "no valid triplets ranked"
     )
     emit(
@@ -262,7 +265,7 @@ def encode(
 )
 @click.option(
     "--sample-seed",
-    type=click.IntRange(min=0),
+    type=SEED,
     default=0,
     show_default=True,
     help="Draws the sample: the same one for every run.",

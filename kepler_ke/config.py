@@ -168,9 +168,9 @@ class KeplerConfig:
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} = {getattr(self, name)}: must be at least {least}")
         for name in ("lr", "eps", "relation_lr", "decay_power", "temperature"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} = {getattr(self, name)}: must be above 0")
-        for name in ("gamma", "second_gamma", "mlm_weight", "weight_decay", "epochs", "lr"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} = {getattr(self, name)}: must be above 0, and finite")
+        for name in ("gamma", "second_gamma", "mlm_weight", "weight_decay", "epochs"):
             value = getattr(self, name)
             if not 0 <= value < math.inf:
                 raise ConfigError(f"{name} = {value}: must be 0 or more, and finite")

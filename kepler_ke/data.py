@@ -1,8 +1,8 @@
 """What a training step reads: triplets in order, negatives, distinct texts, masked texts.
 
-Imports numpy, torch, transformers, kepler_ke.{config,graph,tokens} and wikidata5m. Every random
-draw is a function of (seed, stream, number), so a run goes on from any step without any stored
-generator.
+Imports numpy, polars, torch, transformers, kepler_ke.{config,graph,tokens} and wikidata5m. Every
+random draw is a function of (seed, stream, number), so a run goes on from any step without any
+stored generator.
 
 Shapes: N triplets, B triplets of a batch, M its distinct texts, K negatives, T tokens, Q queries,
 C candidates.
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
@@ -89,6 +90,15 @@ def check_unseen(dataset: Dataset) -> None:
                 f"{dataset.path}: inductive {name} shares {len(shared):,} entities with {other} "
                 f"({entity} is one), so they are not unseen; build the split again"
             )
+
+
+def trained_elsewhere(one: Dataset, other: Dataset, setting: Setting) -> pl.Series:
+    """The ids of entities that `one` keeps unseen for valid and test, and `other` trains on."""
+    asked_N3 = np.concatenate([one.triplets(setting, part) for part in ("valid", "test")])
+    unseen = np.setdiff1d(asked_N3[:, [0, 2]], training_entities(one, setting))
+    unseen_ids = one.entity_ids[unseen]
+    train_ids = other.entity_ids[training_entities(other, setting)]
+    return unseen_ids.filter(unseen_ids.is_in(train_ids.implode()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

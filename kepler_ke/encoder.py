@@ -1,7 +1,7 @@
 """The text encoder: a Hugging Face masked language model and the relation vectors beside it.
 
-Imports torch, transformers, safetensors, benchmarks.scorers, kepler_ke.{config,dkrl,quiet} and
-wikidata5m.
+Imports torch, transformers, safetensors, benchmarks.{scorers,tensors},
+kepler_ke.{config,dkrl,quiet} and wikidata5m.
 
 Shapes: B texts, T tokens, D vector width, M masked positions, V vocabulary, R relations.
 """
@@ -29,6 +29,7 @@ from transformers import (
 )
 
 from benchmarks.scorers import Scorer, get_scorer
+from benchmarks.tensors import telling_of_disk
 from kepler_ke.config import Attention, KeplerConfig, ScorerName
 from kepler_ke.dkrl import Dkrl
 from kepler_ke.quiet import quiet
@@ -42,8 +43,6 @@ KEPLER: Final = "kepler.json"
 RELATION_STD: Final = 0.02
 """The spread of new relation vectors: that of the weights of a new BERT."""
 
-# Models that count positions from the padding token's id + 1 (fairseq's habit).
-_OFFSET_POSITIONS: Final = ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer")
 # Names of heads that work on any selection of positions, so that V logits per token are spared.
 _HEADS: Final = ("lm_head", "cls")
 _TYPES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
@@ -198,7 +197,12 @@ def load_encoder(
             f"{source}: cannot be loaded ({_first_line(error)}); without internet name a local "
             "folder holding config.json, model.safetensors and tokenizer.json"
         ) from None
-    except (ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{source}: its weights are damaged, or not of the sizes in its config.json "
+            f"({_first_line(error)}); copy both from one model"
+        ) from None
+    except (ValueError, KeyError, SafetensorError) as error:
         raise ConfigError(
             f"{source}: not an encoder with a masked-LM head ({_first_line(error)}); "
             "name one such as roberta-base"
@@ -268,10 +272,14 @@ def _head_names(model: PreTrainedModel) -> tuple[str, ...]:
 
 def token_limit(model: PreTrainedModel) -> int:
     """How many tokens of a text the model takes."""
-    config: Any = model.config
-    positions = int(getattr(config, "max_position_embeddings", 0)) or 1 << 20
-    offset = config.pad_token_id + 1 if config.model_type in _OFFSET_POSITIONS else 0
-    return positions - offset
+    positions = int(getattr(model.config, "max_position_embeddings", 0)) or 1 << 20
+    # Models that count positions from the padding token's id + 1 (fairseq's habit) pad those too.
+    pads = (
+        getattr(module, "padding_idx", None)
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings")
+    )
+    return positions - max((pad + 1 for pad in pads if pad is not None), default=0)
 
 
 def check_tokens(model: PreTrainedModel, tokens: int, source: str) -> None:
@@ -332,7 +340,7 @@ def save_kepler(folder: Path, model: Kepler, tokenizer: PreTrainedTokenizerBase)
         backend.no_truncation()  # else the folder would cut every user's texts to our length
     beside = dict(model.state_dict())
     sizes: dict[str, int] = {}
-    with quiet():
+    with quiet(), telling_of_disk(folder):
         if isinstance(model.language_model, Dkrl):
             words = model.language_model.words
             sizes = {
@@ -344,8 +352,8 @@ def save_kepler(folder: Path, model: Kepler, tokenizer: PreTrainedTokenizerBase)
             model.language_model.save_pretrained(folder)
             beside = {k: x for k, x in beside.items() if not k.startswith("language_model.")}
         tokenizer.save_pretrained(folder)
-    tensors = {name: x.detach().cpu().contiguous() for name, x in beside.items()}
-    save_file(tensors, folder / RELATIONS)
+        tensors = {name: x.detach().cpu().contiguous() for name, x in beside.items()}
+        save_file(tensors, folder / RELATIONS)
     write_json(folder / KEPLER, {"settings": asdict(model.config), "cnn": sizes})
 
 

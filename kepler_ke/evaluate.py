@@ -218,8 +218,8 @@ def symmetric_relations(triplets: Triplets) -> float:
     head_N, relation_N, tail_N = triplets.astype(np.int64).T
     # One number per pair; relation by relation, so that it fits 64 bits.
     reversed_too = np.zeros(len(triplets), dtype=np.bool_)
-    for relation in np.unique(relation_N):
-        here = np.flatnonzero(relation_N == relation)
+    order_N = np.argsort(relation_N, kind="stable")
+    for here in np.split(order_N, np.flatnonzero(np.diff(relation_N[order_N])) + 1):
         reversed_too[here] = np.isin(
             tail_N[here] * width + head_N[here], head_N[here] * width + tail_N[here]
         )
@@ -244,8 +244,9 @@ class Validation:
     def measure(self, model: Kepler, world: World) -> dict[str, Any]:
         """MRR, of which queries, and the signs of two known weaknesses; of an empty part the last.
 
-        Where heads must be encoded with each relation, the MRR is of tails alone. The processes
-        share the encoding; the first one ranks, the others get nothing to tell.
+        Where heads must be encoded with each relation, the MRR is of tails alone; where there are
+        inverse relations, those rank heads, even if the test part will rank them exactly. The
+        processes share the encoding; the first one ranks, the others get nothing to tell.
         """
         if not len(self.triplets):
             return {"symmetric_relations": self.symmetric}
@@ -259,7 +260,7 @@ class Validation:
         ranks = self._rank(_TailsOnly(predictor) if tails_only else predictor)
         return {
             "valid_mrr": metrics(ranks)["tail" if tails_only else "both"]["mrr"],
-            "valid_directions": "tails alone" if tails_only else "heads and tails",
+            "valid_directions": "tails alone" if tails_only else HEADS_IN_WORDS[heads],
             "top1_self": top1_self(predictor, self.triplets, self.entities, self.info.seed),
             "symmetric_relations": self.symmetric,
         }

@@ -1,6 +1,7 @@
 """A trained encoder as a folder that other libraries load, with a model card.
 
-Imports safetensors, ujson, benchmarks.results, kepler_ke.{dkrl,encoder,runs} and wikidata5m.
+Imports safetensors, ujson, benchmarks.{results,tensors}, kepler_ke.{dkrl,encoder,runs} and
+wikidata5m.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import ujson
 from safetensors.torch import save_file
 
 from benchmarks.results import load_result
+from benchmarks.tensors import telling_of_disk
 from kepler_ke.dkrl import Dkrl
 from kepler_ke.encoder import Kepler, load_kepler, save_kepler
 from kepler_ke.runs import RunInfo, read_run
@@ -74,8 +76,8 @@ def export_run(run: Path, to: Target, out: Path, *, overwrite: bool = False) -> 
             f"{run}: has a projection behind the encoder, which AutoModel would leave out; "
             "pass --to sentence-transformers"
         )
-    claim_output(out, overwrite=overwrite, inputs=[run], whole=True)
-    with atomic_path(out) as temporary:
+    claim_output(out, overwrite=overwrite, inputs=[run], keep=True, whole=True)
+    with atomic_path(out) as temporary, telling_of_disk(out):
         temporary.mkdir()
         save_kepler(temporary, model, tokenizer)
         if to == "sentence-transformers":

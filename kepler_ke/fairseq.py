@@ -1,6 +1,7 @@
 """A KEPLER or RoBERTa checkpoint of fairseq as a folder that Transformers reads.
 
-Imports torch, transformers, safetensors, kepler_ke.{encoder,quiet} and wikidata5m.
+Imports torch, transformers, safetensors, benchmarks.tensors, kepler_ke.{encoder,quiet} and
+wikidata5m.
 
 Only tensors and plain values are unpickled (torch's weights-only loading, with argparse.Namespace,
 which holds numbers and strings, allowed besides): a file that would run code is refused.
@@ -23,6 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import RobertaConfig, RobertaForMaskedLM
 
+from benchmarks.tensors import telling_of_disk
 from kepler_ke.encoder import load_tokenizer
 from kepler_ke.quiet import quiet
 from wikidata5m.errors import InputError
@@ -89,8 +91,8 @@ def convert_checkpoint(
             f"has {config.vocab_size:,} token vectors, the tokenizer {len(words):,} tokens",
             fix="name roberta-base, or the tokenizer it was trained with, by --tokenizer",
         )
-    claim_output(out, overwrite=overwrite, inputs=[checkpoint], whole=True)
-    with atomic_path(out) as temporary, quiet():
+    claim_output(out, overwrite=overwrite, inputs=[checkpoint], keep=True, whole=True)
+    with atomic_path(out) as temporary, quiet(), telling_of_disk(out):
         model.save_pretrained(temporary)
         words.save_pretrained(temporary)
         if heads:

@@ -1,6 +1,6 @@
 """A small, randomly initialised encoder for graphs without a pretrained one, and for the demo.
 
-Imports tokenizers, torch, transformers and kepler_ke.quiet.
+Imports tokenizers, torch, transformers, benchmarks.tensors and kepler_ke.quiet.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from transformers import (
     RobertaForMaskedLM,
 )
 
+from benchmarks.tensors import telling_of_disk
 from kepler_ke.quiet import quiet
 
 Size = Literal["tiny", "small"]
@@ -57,7 +58,7 @@ def init_encoder(
         eos_token_id=tokenizer.eos_token_id,
     )
     torch.manual_seed(seed)
-    with quiet():
+    with quiet(), telling_of_disk(folder):
         RobertaForMaskedLM(config).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     return tokenizer

@@ -59,10 +59,11 @@ def choose_heads(config: KeplerConfig, candidates: int, relations: int) -> Heads
         return "exact"
     if config.inverse:
         return "inverse"
+    fewer = ", or rank a --sample with fewer relations" if candidates <= EXACT else ""
     raise ConfigError(
         f"ranking heads exactly would encode {candidates:,} candidates with each of "
         f"{relations:,} relations; train with --set inverse=true, which ranks heads as tails of "
-        "the inverse relation, or rank a --sample with fewer relations"
+        f"the inverse relation{fewer}"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import asdict
+from itertools import permutations
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from kepler_ke.config import KeplerConfig, save_config
-from kepler_ke.data import check_unseen, part_entities
+from kepler_ke.data import check_unseen, part_entities, trained_elsewhere
 from kepler_ke.encoder import Kepler, build_kepler, load_kepler, make_scorer, save_kepler
 from kepler_ke.graph import TrainGraph
 from kepler_ke.order import Batches, Order, SubgraphOrder
@@ -94,6 +95,8 @@ def start(
         )
 
     _tell_of_heads(datasets[0], info, config)
+    for one, other in permutations(datasets, 2):
+        _tell_of_unseen(one, other, info.setting)
     rows = sum(dataset.num_relations for dataset in datasets) * (2 if config.inverse else 1)
     model, tokenizer = build_kepler(info.encoder, rows, config, info.seed)
     Layout.of(tokenizer, config.tokens)
@@ -122,8 +125,19 @@ def _tell_of_heads(dataset: Dataset, info: RunInfo, config: KeplerConfig) -> Non
         log(f"note: {error}")
 
 
+def _tell_of_unseen(one: Dataset, other: Dataset, setting: Setting) -> None:
+    """Say that the other graph gives away what is unseen in this one, if ids mean the same."""
+    shared = trained_elsewhere(one, other, setting)
+    if len(shared):
+        log(
+            f"note: {other.path} trains on {len(shared):,} entities that {one.path} keeps unseen "
+            f"for valid and test ({shared[0]} is one); unless the ids mean other things there, its "
+            "ranks are too good"
+        )
+
+
 def resume_run(run: Path, info: RunInfo, config: KeplerConfig) -> None:
-    """Refuse to go on with other settings; data that moved is noted in run.json.
+    """Refuse to go on with other settings; what has moved is noted in run.json.
 
     Smaller passes may make up the same update: what is left to do when memory ran out.
     """
@@ -131,9 +145,13 @@ def resume_run(run: Path, info: RunInfo, config: KeplerConfig) -> None:
     before = read_config(run)
     given = asdict(read_run(run, finished=False)) | asdict(before)
     asked = asdict(info) | asdict(config)
-    changed = sorted({k for k in asked if asked[k] != given[k]} - {"dataset", "second", "corpus"})
+    moved = {"dataset", "second", "corpus"}
+    if Path(info.encoder).resolve() == Path(given["encoder"]).resolve():
+        moved.add("encoder")
+    changed = sorted({k for k in asked if asked[k] != given[k]} - moved)
     finished = (run / "model").is_dir()
-    if not finished and _same_updates(before, config):
+    if not finished and _same_triplets(before, config):
+        _check_mlm_batch(before, config)
         changed = [k for k in changed if k not in ("batch", "accumulate", "mlm_batch")]
     if changed:
         raise ConfigError(
@@ -144,11 +162,21 @@ def resume_run(run: Path, info: RunInfo, config: KeplerConfig) -> None:
     write_json(run / RUN, asdict(info))
 
 
-def _same_updates(before: KeplerConfig, config: KeplerConfig) -> bool:
-    """Whether each update has the same triplets and the same losses, though in other passes."""
+def _same_triplets(before: KeplerConfig, config: KeplerConfig) -> bool:
+    """Whether each update has the same triplets, though in other passes."""
     triplets = before.batch * before.accumulate == config.batch * config.accumulate
-    losses = bool(before.mlm_batch) == bool(config.mlm_batch)
-    return smaller_passes(before) and triplets and losses
+    return smaller_passes(before) and triplets and before.accumulate != config.accumulate
+
+
+def _check_mlm_batch(before: KeplerConfig, config: KeplerConfig) -> None:
+    """Raise ConfigError where the passes of an update would read more or fewer masked texts."""
+    texts = before.mlm_batch * before.accumulate
+    share = max(1, texts // config.accumulate) if texts else 0
+    if config.mlm_batch != share:
+        raise ConfigError(
+            f"mlm_batch = {config.mlm_batch}: with accumulate = {config.accumulate} the run goes "
+            f"on with --set mlm_batch={share}, by which an update reads as many texts as before"
+        )
 
 
 def smaller_passes(config: KeplerConfig) -> bool:
@@ -161,6 +189,7 @@ def prepare(
 ) -> Job:
     """Load the model that the run started with, and everything it reads."""
     model, tokenizer = load_kepler(run / "start", training=True)
+    model.config = config  # the start was saved with the settings of then
     model.to(device()).train()
     graphs: list[Graph] = []
     row = 0
@@ -191,7 +220,11 @@ def _graph(
     first_relation: int,
 ) -> Graph:
     triplets_N3 = dataset.triplets(info.setting, "train").astype(np.int64)
-    train = TrainGraph(triplets_N3, dataset.num_entities, dataset.num_relations)
+    train = (
+        TrainGraph(triplets_N3, dataset.num_entities, dataset.num_relations)
+        if config.objective == "contrastive"
+        else None
+    )
     entities = np.unique(triplets_N3[:, [0, 2]])
     if config.inverse and config.objective == "kepler":
         turned_N3 = triplets_N3[:, ::-1] + np.array([0, dataset.num_relations, 0])

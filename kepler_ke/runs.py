@@ -47,9 +47,9 @@ class RunInfo:
     second_hash: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a seed that no generator takes."""
-        if self.seed < 0:
-            raise ConfigError(f"seed = {self.seed}: must be at least 0")
+        """Refuse a seed that not every generator takes."""
+        if not 0 <= self.seed < 1 << 32:
+            raise ConfigError(f"seed = {self.seed}: must be at least 0 and below 2^32")
 
     def behind(self, dataset: Dataset) -> str:
         """What ends the names of files about this dataset: something where it is the second."""

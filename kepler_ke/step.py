@@ -53,7 +53,8 @@ class Graph:
     order: Batches
     entities: Indices
     """The training entities, ascending: negatives come from here."""
-    train: TrainGraph
+    train: TrainGraph | None
+    """What `contrastive` looks false negatives up in."""
     scorer: Scorer
     first_relation: int
     """Where this graph's rows of the relation table begin."""
@@ -181,6 +182,7 @@ def _knowledge(job: Job, graph: Graph, triplets_B3: Indices, place: Place, seen:
 
 
 def _contrastive(job: Job, graph: Graph, triplets_B3: Indices, seen: Seen) -> Tensor:
+    assert graph.train is not None
     batch = contrastive_batch(triplets_B3, graph.num_relations, graph.texts, job.config)
     vectors_MD = _encode(job, graph, batch.keys, seen)
     relations_RD = _relations(job, graph, vectors_MD)

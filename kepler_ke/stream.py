@@ -13,6 +13,8 @@ Shapes: C entities, D width, R relations.
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -167,6 +169,8 @@ def _lay_out(
             for x in small.values():
                 stream.write(np.ascontiguousarray(x).tobytes())
             stream.truncate(start + size)
+            if sys.platform != "darwin":  # a full disk is an error here, but a signal in a memmap
+                os.posix_fallocate(stream.fileno(), 0, start + size)
     return start
 
 

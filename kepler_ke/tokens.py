@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -162,6 +162,12 @@ class Texts:
     layout: Layout
     labels_only: int = 0
     """How many of all entities have no description and stand for their label."""
+    sizes: Indices = field(init=False)
+    """(1 + 2 R) tokens of no relation, then of each."""
+
+    def __post_init__(self) -> None:
+        """Measure the relations once: lengths are asked for several times a batch."""
+        object.__setattr__(self, "sizes", np.array([0, *map(len, self.relations)]))
 
     def keys(
         self,
@@ -203,8 +209,7 @@ class Texts:
         """How many tokens of each piece fit: a relation's may take half when both are there."""
         entity_B, relation_B = self.pieces(keys)
         have_B = self.entities.lengths(np.maximum(entity_B, 0)) * (entity_B != NONE)
-        sizes = np.array([0, *map(len, self.relations)])
-        said_B = sizes[relation_B + 1]
+        said_B = self.sizes[relation_B + 1]
         room = self.layout.tokens - 2
         both_B = (have_B > 0) & (said_B > 0)
         said_B = np.minimum(said_B, np.where(both_B, (room - 1) // 2, room))
@@ -384,7 +389,10 @@ def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
     """A hash of what decides a text's tokens."""
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
-        told = repr(sorted(tokenizer.get_vocab().items()))
+        files = ("_file", "_path")
+        settings = tokenizer.init_kwargs.items()
+        how = sorted((name, repr(x)) for name, x in settings if not name.endswith(files))
+        told = repr((type(tokenizer).__name__, how, sorted(tokenizer.get_vocab().items())))
     else:
         backend.no_truncation()
         backend.no_padding()

@@ -22,7 +22,13 @@ from typing import Any, Final
 import ujson
 
 from benchmarks.runlog import peak_bytes
-from kepler_ke.checkpoint import Place, load_checkpoint, save_checkpoint
+from kepler_ke.checkpoint import (
+    Place,
+    keep_steps,
+    load_checkpoint,
+    save_checkpoint,
+    step_folder,
+)
 from kepler_ke.config import KeplerConfig
 from kepler_ke.encoder import save_kepler
 from kepler_ke.estimate import estimate
@@ -41,7 +47,7 @@ from kepler_ke.tokens import corpus_hash
 from kepler_ke.world import World, world
 from wikidata5m.console import log, progress
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import telling_of_memory
+from wikidata5m.errors import InputError, telling_of_memory
 from wikidata5m.files import alone, atomic_path
 from wikidata5m.schema import Setting
 
@@ -66,8 +72,9 @@ def train(
 ) -> dict[str, Any]:
     """Train into the folder `run`; with `resume` go on where a run there stopped.
 
-    Returns the last log line. The same data, encoder, settings and seed give the same weights,
-    interrupted or not. What `overwrite` deletes is deleted once all arguments proved usable.
+    Returns the last log line, and under `best` that of the model which is kept, where any was
+    validated. The same data, encoder, settings and seed give the same weights, interrupted or not.
+    What `overwrite` deletes is deleted once all arguments proved usable.
     Raises DatasetError without that split or when its parts share entities, ConfigError on an
     encoder or setting that does not fit, OutputExistsError, Wikidata5MError when the loss diverges.
     """
@@ -95,7 +102,7 @@ def train(
             here.wait()
             if (run / "model").is_dir():
                 log(f"{run}: already trained")
-                return read_log(run)[-1]
+                return _summary(run)
             return _train(datasets, run, info, config, here)
 
 
@@ -122,6 +129,18 @@ def resume_training(
     )
 
 
+def _summary(run: Path) -> dict[str, Any]:
+    """The last line of the log, and the best one under `best`."""
+    lines = read_log(run)
+    if not lines:
+        raise InputError(
+            run / LOG, "missing or empty", fix="read the model as it is, or pass --overwrite"
+        )
+    validated = [line for line in lines if "valid_mrr" in line]
+    best = max(validated, key=lambda line: line["valid_mrr"], default=None)
+    return lines[-1] | ({"best": best} if best else {})
+
+
 def _train(
     datasets: list[Dataset], run: Path, info: RunInfo, config: KeplerConfig, here: World
 ) -> dict[str, Any]:
@@ -130,7 +149,7 @@ def _train(
         here.wait()
         place = load_checkpoint(run / "checkpoint", job) or Place()
         if here.first:
-            _keep_log(run, place.step)
+            place = _go_back(run, place)
         texts = job.graphs[0].texts
         check = validation(datasets[0], job.tokenizer, info, texts, config.validate_triplets)
         return _loop(job, check, run, place)
@@ -155,7 +174,7 @@ def _loop(job: Job, check: Validation, run: Path, place: Place) -> dict[str, Any
         expected = estimate(job, check, len(steps), validations)
         if job.world.first:
             log(f"{total - place.step:,} updates; {expected}")
-    window = _Window()
+    window, saved = _Window(), place
     with progress("kepler train", total, "updates", before=place.step) as told:
         for step in range(place.step, total):
             window.add(update(job, step, learning_rate(config, step, total)))
@@ -167,11 +186,14 @@ def _loop(job: Job, check: Validation, run: Path, place: Place) -> dict[str, Any
                 means = window.means() | {"lr": rate}
                 place = _report(job, check, run, place, means, validated=validated)
                 window = _Window()
+                if job.world.first:
+                    keep_steps(run / BEST, place.best_step, saved.best_step)
             if _due(config.checkpoint_steps, place.step) and job.world.first:
                 save_checkpoint(run / "checkpoint", job, place)
+                saved = place
     if not total:
-        _report(job, check, run, place, window.means() | {"lr": 0.0}, validated=True)
-    return _finish(job, run)
+        place = _report(job, check, run, place, window.means() | {"lr": 0.0}, validated=True)
+    return _finish(job, run, place)
 
 
 def _validated(config: KeplerConfig, step: int, total: int) -> bool:
@@ -200,8 +222,8 @@ def _report(
             stream.write(ujson.dumps(line) + "\n")
         score = found.get("valid_mrr")
         if score is not None and (place.best is None or score > place.best):
-            place = replace(place, best=score)
-            _save_model(run / BEST, job)
+            place = replace(place, best=score, best_step=place.step)
+            _save_model(step_folder(run / BEST, place.step), job)
     job.world.wait()
     return place
 
@@ -214,14 +236,16 @@ def _save_model(folder: Path, job: Job) -> None:
             shutil.rmtree(folder)
 
 
-def _finish(job: Job, run: Path) -> dict[str, Any]:
+def _finish(job: Job, run: Path, place: Place) -> dict[str, Any]:
     """RUN/model: the best by validation, or the last where there is nothing to validate on."""
     if job.world.first:
-        if not (run / BEST).is_dir():
-            _save_model(run / BEST, job)
-        (run / BEST).rename(run / "model")
+        best = step_folder(run / BEST, place.best_step)
+        if not best.is_dir():
+            _save_model(best, job)
+        best.rename(run / "model")
+        shutil.rmtree(run / BEST)
     job.world.wait()
-    return read_log(run)[-1]
+    return _summary(run)
 
 
 def learning_rate(config: KeplerConfig, step: int, total: int) -> float:
@@ -267,8 +291,16 @@ class _Window:
         }
 
 
-def _keep_log(run: Path, step: int) -> None:
-    """Forget what was logged after the checkpoint, since it will be logged again."""
-    kept = [line for line in read_log(run) if line["step"] <= step]
+def _go_back(run: Path, place: Place) -> Place:
+    """Forget what came after the checkpoint, since it will come again; returns where to go on."""
+    lines = read_log(run)
+    kept = [line for line in lines if line["step"] <= place.step]
+    if lines and not place.step:
+        log(f"{run}: no checkpoint there; begins at the first update")
+    keep_steps(run / BEST, place.best_step)
+    if place.best is not None and not step_folder(run / BEST, place.best_step).is_dir():
+        log(f"{run}: the best model so far is gone; the best of what follows is kept")
+        place = replace(place, best=None, best_step=0)
     with atomic_path(run / LOG) as temporary:
         temporary.write_text("".join(ujson.dumps(line) + "\n" for line in kept), "utf-8")
+    return place

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wikidata5m.console import emit, json_option, log, output_options, progress, table
+from wikidata5m.console import SEED, emit, json_option, log, output_options, progress, table
 
 if TYPE_CHECKING:
     from pipelines.world import Compression
@@ -71,7 +71,7 @@ WORKERS = click.option(
     metavar="N",
     help="Leave out up to N records that cannot be read.",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Of the splits.  [default: 0]")
+@click.option("--seed", type=SEED, help="Of the splits.  [default: 0]")
 @click.option("--config", "file", type=EXISTING, help="YAML with BuildConfig's settings.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 @json_option
@@ -231,7 +231,7 @@ def _emit_manifest(manifest: Manifest, *, as_json: bool) -> None:
 @click.option("--valid", type=click.IntRange(1), help="Transductive triplets.  [default: 5163]")
 @click.option("--test", type=click.IntRange(1), help="Transductive triplets.  [default: 5133]")
 @click.option("--earlier", type=EXISTING, help="Dataset of an earlier date, for temporal.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of all draws.  [default: 0]")
+@click.option("--seed", type=SEED, help="Of all draws.  [default: 0]")
 @click.option("--config", "file", type=EXISTING, help="YAML with ResplitConfig's settings.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 @json_option
@@ -308,7 +308,7 @@ def _render_splits(manifest: Manifest) -> str:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=SEED,
     default=0,
     show_default=True,
     help="Of names, facts and texts.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wikidata5m.console import command_line, emit, json_option, log, table
+from wikidata5m.console import SEED, command_line, emit, json_option, log, table
 
 if TYPE_CHECKING:
     from wikidata5m.cache import Kind
@@ -242,7 +242,7 @@ def cache(kinds: tuple[Kind, ...], as_json: bool) -> None:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=SEED,
     default=0,
     show_default=True,
     help="Of the world and all training.",

@@ -30,6 +30,8 @@ class Progress(Protocol):
         """Show that `done` units are finished."""
 
 
+SEED = click.IntRange(0, 2**32 - 1)
+"""What every generator takes as a seed."""
 Watcher = Callable[[str], None]
 LOG_SECONDS = 15.0
 """How often progress prints a line where stderr is no terminal."""

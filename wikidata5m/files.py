@@ -139,7 +139,8 @@ def claim_output(
             f"{path}: the command runs in it, so it cannot be replaced as a whole; name a folder "
             "inside it"
         )
-    if marker and is_held(path / marker / LOCK):
+    held = path / marker / LOCK if (path / marker).is_dir() else path / marker
+    if marker and is_held(held):
         raise _busy(path)
     if path.exists() and any(path.iterdir()) and not resume:
         if not overwrite:

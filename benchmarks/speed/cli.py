@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from wikidata5m.console import emit, json_option
+from wikidata5m.console import SEED, emit, json_option
 from wikidata5m.errors import ConfigError
 
 _FOLDER = click.Path(path_type=Path)
@@ -52,7 +52,7 @@ _COUNT = click.IntRange(min=1)
     show_default=True,
     help="Each process trains, and ranks, at least so long.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of all.")
 @click.option("--out", type=_FOLDER, help="Write speed.json, speed.md and speed.svg there.")
 @click.option("--resume", is_flag=True, help="Go on with what the output folder lacks.")
 @click.option("--overwrite", is_flag=True, help="Replace what the output folder holds.")

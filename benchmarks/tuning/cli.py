@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from wikidata5m.console import command_line, complete_from, emit, json_option, output_options
+from wikidata5m.console import SEED, command_line, complete_from, emit, json_option, output_options
 from wikidata5m.errors import ConfigError
 
 _FOLDER = click.Path(path_type=Path)
@@ -56,7 +56,7 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
     show_default=True,
     help="Validation triplets that a trial ranks, at most.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of draws.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of draws.")
 @output_options
 @json_option
 def tune(

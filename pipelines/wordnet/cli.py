@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from wikidata5m.console import emit, json_option, log, table
+from wikidata5m.console import SEED, emit, json_option, log, table
 
 DEBIAN = Path("/usr/share/wordnet")
 """Where Debian's package wordnet-base puts the files."""
@@ -30,7 +30,7 @@ FOLDER = click.Path(path_type=Path)
     default=None,
     help="Words as nodes beside their senses, or senses alone.  [default: with words]",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Of the splits.  [default: 0]")
+@click.option("--seed", type=SEED, help="Of the splits.  [default: 0]")
 @click.option("--config", "file", type=FOLDER, help="YAML with WordNetConfig's settings.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 @json_option

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import ujson
 from click.testing import CliRunner, Result
+from safetensors import SafetensorError
 
 from benchmarks.embeddings import load_embeddings, read_ids
 from kepler_ke.runs import read_log, read_run
@@ -339,6 +340,25 @@ def test_a_model_is_not_exported_over_the_folder_it_is_called_from(
     refused = _call("export", run, "--to", "hf", "--out", ".")
     assert refused.exit_code == 1
     assert "the command runs in it" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["init", "export"])
+def test_a_full_disk_is_one_line_and_leaves_what_was_there(
+    command: str, dataset: Dataset, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "kept").write_text("old")
+
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("transformers.PreTrainedModel.save_pretrained", full)
+    words = {"init": [dataset.path], "export": [run, "--to", "hf"]}[command]
+    refused = _call(command, *words, "--out", out, "--overwrite")
+    assert refused.exit_code == 1
+    assert "the disk is full" in refused.stderr
+    assert [x.name for x in out.iterdir()] == ["kept"]
 
 
 def test_a_run_is_ranked_in_its_own_setting_only(run: Path) -> None:

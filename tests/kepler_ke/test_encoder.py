@@ -15,9 +15,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import (
+    AutoConfig,
     AutoModel,
     AutoModelForMaskedLM,
     AutoTokenizer,
+    BertJapaneseTokenizer,
     GPT2Config,
     GPT2LMHeadModel,
     MPNetConfig,
@@ -38,7 +40,7 @@ from kepler_ke.encoder import (
     token_limit,
 )
 from kepler_ke.quiet import quiet
-from kepler_ke.tokens import graph_texts
+from kepler_ke.tokens import fingerprint, graph_texts
 from kepler_ke.train import train
 from tests.kepler_ke.conftest import SHORT
 from wikidata5m.dataset import Dataset
@@ -287,6 +289,47 @@ def test_positions_that_start_after_the_padding_id_are_not_counted_as_tokens(
     assert token_limit(load_encoder(str(MINILM))[0]) == 512
     with pytest.raises(ConfigError, match="takes at most 256; pass --set tokens=256"):
         check_tokens(language_model, 300, "e")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["bert", "roberta", "xlm-roberta-xl", "roberta-prelayernorm", "data2vec-text", "mpnet", "luke"],
+)
+def test_as_many_tokens_fit_as_are_said_to(kind: str) -> None:
+    config = AutoConfig.for_model(
+        kind, vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16, max_position_embeddings=34, entity_vocab_size=9, entity_emb_size=8,
+        use_entity_aware_attention=False,
+    )  # fmt: skip
+    model = AutoModelForMaskedLM.from_config(config).eval()
+    limit = token_limit(model)
+    ids_BT = torch.full((1, limit + 1), 7)
+    assert model(ids_BT[:, :limit]).logits.shape[1] == limit
+    with pytest.raises((IndexError, RuntimeError)):
+        model(ids_BT)
+
+
+def test_weights_of_other_sizes_are_refused(tmp_path: Path, encoder: Path) -> None:
+    shutil.copytree(encoder, tmp_path / "wrong")
+    config = (encoder / "config.json").read_text()
+    (tmp_path / "wrong" / "config.json").write_text(
+        config.replace('"hidden_size": 128', '"hidden_size": 64')
+    )
+    with pytest.raises(ConfigError, match=r"not of the sizes in its config\.json"):
+        load_encoder(str(tmp_path / "wrong"))
+
+
+def test_slow_tokenizers_of_one_vocabulary_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("[UNK]\n[CLS]\n[SEP]\n[PAD]\n[MASK]\nab\na\n##b\n")
+    kinds: list[Any] = [
+        BertJapaneseTokenizer(
+            tmp_path / "vocab.txt", word_tokenizer_type="basic", subword_tokenizer_type=kind
+        )
+        for kind in ("wordpiece", "wordpiece", "character")
+    ]
+    one, same, other = map(fingerprint, kinds)
+    assert one == same
+    assert one != other
 
 
 def test_a_folder_without_a_model_is_refused_with_the_fix(tmp_path: Path) -> None:

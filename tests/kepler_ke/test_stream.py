@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.embeddings import EmbeddingsMeta, load_embeddings
+from benchmarks.embeddings import TENSORS, EmbeddingsMeta, load_embeddings
 from kepler_ke.encode import encode_texts
 from kepler_ke.evaluate import Judge, encode_run, load_judge, meta_of, write_vectors
 from kepler_ke.runs import read_run
 from kepler_ke.stream import PROGRESS, model_identity, stream_embeddings
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import InputError, OutputExistsError
+from wikidata5m.locks import taken
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,29 @@ def test_the_file_is_read_as_any_artefact(
     else:
         assert found.index is None
     assert not (tmp_path / "v" / PROGRESS).exists()
+
+
+def test_room_for_all_vectors_is_taken_at_the_start(
+    run: Path, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("kepler_ke.stream.os.posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
+        encode_run(run, dataset, tmp_path / "v")
+
+
+def test_vectors_that_another_process_writes_are_not_overwritten(
+    run: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    encode_run(run, dataset, tmp_path / "v")
+    before = (tmp_path / "v" / TENSORS).read_bytes()
+    with (tmp_path / "v" / TENSORS).open("ab") as held:
+        assert taken(held)
+        with pytest.raises(OutputExistsError, match="another process is at work"):
+            encode_run(run, dataset, tmp_path / "v", overwrite=True)
+    assert (tmp_path / "v" / TENSORS).read_bytes() == before
 
 
 def test_an_interrupted_encoding_goes_on_and_ends_the_same(

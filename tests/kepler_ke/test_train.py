@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest.mock import DEFAULT, Mock
 
 import msgspec
 import numpy as np
@@ -13,11 +14,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import kepler_ke.train
 from benchmarks.results import load_result
 from kepler_ke.checkpoint import load_checkpoint, save_checkpoint
 from kepler_ke.config import KeplerConfig, forms, presets, resolve_config
 from kepler_ke.data import known_triplets, part_entities
 from kepler_ke.encode import encode_keys
+from kepler_ke.encoder import Kepler, load_kepler
 from kepler_ke.evaluate import evaluate_run, load_judge, symmetric_relations, top1_self
 from kepler_ke.predictor import rank
 from kepler_ke.prepare import prepare
@@ -158,9 +161,119 @@ def test_a_filled_folder_is_refused_unless_resumed_or_overwritten(
         train(dataset, str(encoder), run, SHORT)
 
 
-def test_a_negative_seed_is_refused(dataset: Dataset, encoder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="seed = -1: must be at least 0"):
-        train(dataset, str(encoder), tmp_path / "run", SHORT, seed=-1)
+@pytest.mark.parametrize("seed", [-1, 1 << 32])
+def test_a_seed_out_of_range_is_refused(
+    seed: int, dataset: Dataset, encoder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=f"seed = {seed}: must be at least 0 and below 2"):
+        train(dataset, str(encoder), tmp_path / "run", SHORT, seed=seed)
+
+
+def test_the_model_kept_is_the_best_that_the_log_knows(
+    dataset: Dataset,
+    encoder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # The best is found after the last checkpoint; what follows on resuming is worse.
+    short = dataclasses.replace(SHORT, epochs=1, checkpoint_steps=2, validate_steps=1, log_steps=1)
+    scores = iter([0.2, 0.1, 0.9])
+    run = tmp_path / "run"
+
+    def measure(_: object, model: Kepler, __: World) -> dict[str, Any]:
+        score = next(scores, None)
+        if score is None:
+            raise KillError
+        seen[score] = model.relations_RD.detach().clone()
+        return {"valid_mrr": score}
+
+    seen: dict[float, torch.Tensor] = {}
+    monkeypatch.setattr("kepler_ke.train.Validation.measure", measure)
+    with pytest.raises(KillError):
+        train(dataset, str(encoder), run, short)
+    assert [x.name for x in sorted((run / "best").iterdir())] == [
+        f"step-{step:09}" for step in (1, 3)
+    ]
+    scores = iter([0.15] * 99)
+    told = train(dataset, str(encoder), run, short, resume=True)
+    assert (told["best"]["step"], told["best"]["valid_mrr"]) == (1, 0.2)
+    kept = load_file(run / "model" / "relations.safetensors")["relations_RD"]
+    assert torch.equal(kept, seen[0.2])
+    assert not torch.equal(kept, seen[0.9])
+    assert not (run / "best").exists()
+
+
+def test_a_best_model_that_is_gone_is_told(
+    dataset: Dataset,
+    encoder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    short = dataclasses.replace(SHORT, epochs=1, checkpoint_steps=2, validate_steps=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("kepler_ke.train.save_checkpoint", _save_then_die)
+        with pytest.raises(KillError):
+            train(dataset, str(encoder), tmp_path / "run", short)
+    shutil.rmtree(tmp_path / "run" / "best")
+    train(dataset, str(encoder), tmp_path / "run", short, resume=True)
+    assert "the best model so far is gone" in capsys.readouterr().err
+    assert (tmp_path / "run" / "model" / "config.json").is_file()
+
+
+def test_a_run_without_checkpoints_says_that_it_begins_again(
+    dataset: Dataset,
+    encoder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    short = dataclasses.replace(SHORT, epochs=1, checkpoint_steps=0, log_steps=1)
+    report = Mock(wraps=kepler_ke.train._report, side_effect=[DEFAULT, KillError])
+    with monkeypatch.context() as patch:
+        patch.setattr("kepler_ke.train._report", report)
+        with pytest.raises(KillError):
+            train(dataset, str(encoder), tmp_path / "run", short)
+    assert "begins at the first update" not in capsys.readouterr().err
+    train(dataset, str(encoder), tmp_path / "run", short, resume=True)
+    assert "no checkpoint there; begins at the first update" in capsys.readouterr().err
+
+
+def test_smaller_passes_read_as_many_masked_texts_and_are_what_the_model_says(
+    dataset: Dataset, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, short = tmp_path / "run", dataclasses.replace(SHORT, epochs=1, checkpoint_steps=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("kepler_ke.train.save_checkpoint", _save_then_die)
+        with pytest.raises(KillError):
+            train(dataset, str(encoder), run, short)
+    halves = dataclasses.replace(short, batch=16, accumulate=2)
+    for wrong in (halves, dataclasses.replace(halves, mlm_batch=50)):
+        with pytest.raises(ConfigError, match=r"goes on with --set mlm_batch=2"):
+            train(dataset, str(encoder), run, wrong, resume=True)
+    with pytest.raises(ConfigError, match="other values of mlm_batch"):
+        train(dataset, str(encoder), run, dataclasses.replace(short, mlm_batch=50), resume=True)
+    smaller = dataclasses.replace(halves, mlm_batch=2)
+    train(dataset, str(encoder), run, smaller, resume=True)
+    assert load_kepler(run / "model", training=True)[0].config == smaller
+
+
+def test_a_finished_run_without_its_log_is_told(
+    dataset: Dataset, encoder: Path, run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "log.jsonl").unlink()
+    with pytest.raises(InputError, match=r"log.jsonl: missing or empty"):
+        train(dataset, str(encoder), tmp_path / "run", SHORT, resume=True)
+
+
+def test_an_encoder_may_be_named_by_another_path(
+    dataset: Dataset, encoder: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    monkeypatch.chdir(encoder.parent)
+    train(dataset, f"./{encoder.name}", tmp_path / "run", SHORT, resume=True)
 
 
 def test_a_kill_between_start_and_run_json_is_no_hindrance(
@@ -174,7 +287,8 @@ def test_a_kill_between_start_and_run_json_is_no_hindrance(
 
 def test_a_finished_run_is_left_as_it_is(dataset: Dataset, encoder: Path, run: Path) -> None:
     before = _weights(run / "model")
-    assert train(dataset, str(encoder), run, SHORT, resume=True) == read_log(run)[-1]
+    told = train(dataset, str(encoder), run, SHORT, resume=True)
+    assert told == read_log(run)[-1] | {"best": told["best"]}
     assert all(torch.equal(x, before[name]) for name, x in _weights(run / "model").items())
 
 
@@ -352,6 +466,7 @@ def test_settings_come_from_preset_then_file_then_command_line(tmp_path: Path) -
         (["batch=0"], "batch = 0: must be at least 1"),
         (["mlm_share=0"], "mlm_share = 0"),
         (["lr=0"], "lr = 0"),
+        (["relation_lr=.inf"], "relation_lr = inf: must be above 0, and finite"),
         (["warmup=1"], "warmup = 1"),
     ],
 )

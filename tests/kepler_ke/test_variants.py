@@ -15,12 +15,13 @@ from benchmarks.ranking import rank_triplets
 from benchmarks.results import load_run_results
 from benchmarks.scorers import TransE
 from kepler_ke.config import KeplerConfig, presets, resolve_config
-from kepler_ke.data import known_triplets, part_entities
+from kepler_ke.data import known_triplets, part_entities, trained_elsewhere
 from kepler_ke.encode import encode_texts
 from kepler_ke.evaluate import evaluate_run, load_judge
 from kepler_ke.predictor import choose_heads, rank
 from kepler_ke.runs import read_log, read_run
 from kepler_ke.train import train
+from pipelines.split.resplit import ResplitConfig, resplit
 from tests.datasets import make_dataset
 from tests.kepler_ke.conftest import SHORT
 from wikidata5m.cli import main
@@ -158,6 +159,22 @@ def test_two_graphs_are_refused_where_one_would_not_count(
     ):
         with pytest.raises(ConfigError, match=told):
             train(dataset, str(encoder), tmp_path / "run", config, second=second)
+
+
+def test_a_second_graph_that_trains_on_unseen_entities_is_told(
+    dataset: Dataset, encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resplit(dataset, tmp_path / "again", ResplitConfig(settings=("inductive",), seed=7))
+    again = Dataset(tmp_path / "again")
+    unseen = [part_entities(dataset, "inductive", part) for part in ("valid", "test")]
+    shared = np.intersect1d(np.concatenate(unseen), part_entities(again, "inductive", "train"))
+    assert len(shared)
+    short = dataclasses.replace(SHORT, epochs=0.1)
+    train(dataset, str(encoder), tmp_path / "run", short, second=again)
+    told = capsys.readouterr().err
+    assert f"{again.path} trains on {len(shared):,} entities that {dataset.path} keeps" in told
+    other = make_dataset(tmp_path / "other", countries=6, seed=4)
+    assert not len(trained_elsewhere(dataset, other, "transductive"))
 
 
 @pytest.fixture(scope="module")
