@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wikidata5m.console import emit, json_option, table
+from wikidata5m.console import emit, json_option, log, table
 
 if TYPE_CHECKING:
     from benchmarks.predict import Answer, KnownMode, Query
@@ -151,11 +151,15 @@ def classify(*, run_folder: Path, by: str | None, dataset: Path | None, as_json:
     from dataclasses import asdict
 
     from benchmarks import classification
+    from benchmarks.incremental import trained_before
+    from benchmarks.results import start_in_words
     from benchmarks.run import load_predictor, load_run_config
     from benchmarks.runfolder import open_dataset
 
     config = load_run_config(run_folder)
     classification.require_unseen(config.setting, run_folder)
+    if told := start_in_words(trained_before(run_folder, "test")):
+        log(f"note: test: {told}")
     data = open_dataset(dataset, config.dataset)
     predictor = load_predictor(run_folder, data, config)
     found = classification.classify(predictor, data, model=config.model.name, seed=config.seed)

@@ -19,6 +19,12 @@ from wikidata5m.errors import InputError
 
 STATE: Final = "state.safetensors"
 FIX: Final = "start again with --overwrite"
+INCIDENTAL: Final = (
+    "dataset", "train.weights", "train.device", "train.tables", "train.compile",
+    "train.checkpoint_epochs", "train.checkpoint_minutes", "train.tensorboard",
+)  # fmt: skip
+"""Where and how a run is made, which changes its result by rounding at most; files count by their
+hashes."""
 FIX_OTHER: Final = f"{FIX}, or on its vectors with --from"
 
 
@@ -46,10 +52,9 @@ def load_state(folder: Path, state: Mapping[str, Tensor], config: RunConfig) -> 
 
 
 def settings_of(config: RunConfig) -> dict[str, Any]:
-    """All that decides the result, by dotted names: every setting but where the dataset lies."""
+    """All that decides the result, by dotted names."""
     flat = flat_settings(asdict(config))
-    del flat["dataset"]
-    return flat
+    return {name: value for name, value in flat.items() if name not in INCIDENTAL}
 
 
 def _settings_saved(text: str) -> dict[str, Any]:

@@ -121,7 +121,14 @@ def import_graphvite(
     )
     graphvite.check(resolved, out, resume=resume)
     inputs = [dataset, model_file]
-    claim_output(out, overwrite=overwrite, resume=resume, marker=run.CONFIG, inputs=inputs)
+    claim_output(
+        out,
+        overwrite=overwrite,
+        resume=resume,
+        marker=run.CONFIG,
+        work=run.CHECKPOINT,
+        inputs=inputs,
+    )
     run.train(resolved, out, resume=resume)
     emit(
         {"run": str(out), "config": asdict(resolved)},
@@ -148,9 +155,7 @@ def import_graphvite(
 @click.option(
     "--sample-seed",
     type=SEED,
-    default=0,
-    show_default=True,
-    help="Draws the sample: the same one for every run.",
+    help="Draws the sample: the same one for every run.  [default: 0]",
 )
 @click.option(
     "--candidates",
@@ -165,7 +170,7 @@ def evaluate(
     dataset: Path | None,
     part: Part,
     sample: int | None,
-    sample_seed: int,
+    sample_seed: int | None,
     candidates: int | None,
     by: By | None,
     as_json: bool,
@@ -191,13 +196,17 @@ def evaluate(
 
     if candidates and by:
         raise click.UsageError("--by needs ranks among all candidates: leave --candidates out.")
+    if sample_seed is not None and not (sample or candidates):
+        raise click.UsageError("--sample-seed draws what --sample or --candidates ask for.")
+    for each in runs:
+        run.require_evaluable(each, dataset)
     results = [
         run.evaluate(
             each,
             dataset=dataset,
             part=part,
             sample=sample,
-            sample_seed=sample_seed,
+            sample_seed=sample_seed or 0,
             candidates=candidates,
         )
         for each in runs

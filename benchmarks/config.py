@@ -263,8 +263,8 @@ class RunConfig:
                 "train.filter_negatives = true: with loss.name = one_vs_all every entity is a "
                 "negative, too many to look up; set it to false"
             )
-        if not 0 <= self.seed < 1 << 63:
-            raise ConfigError(f"seed = {self.seed}: must be from 0 to 2^63 - 1")
+        if not 0 <= self.seed < 1 << 32:
+            raise ConfigError(f"seed = {self.seed}: must be at least 0 and below 2^32")
 
 
 def shipped() -> dict[str, Path]:

@@ -43,6 +43,9 @@ COLUMNS: Final = 64
 """Blocks are filled up to a multiple of this: at ragged edges a matrix product may add in another
 order, and equal vectors would score unequal."""
 
+TRUTHS: Final = 1 << 15
+"""Truths compared at once: with a block of candidates, 128 MiB of scores."""
+
 WORTH_COMPILING: Final = 1 << 34
 """Queries x candidates x floats from which a compiler's seconds are repaid."""
 
@@ -77,7 +80,7 @@ def count(
     for start in range(0, len(candidates_C), block):
         entity_K = candidates_C[start : start + block]
         scores_BK = score(_filled(entity_K, block))[:, : len(entity_K)]
-        above, equal, finite = compare(scores_BK, row_N, truth_N)
+        above, equal, finite = _in_slices(compare, scores_BK, row_N, truth_N)
         above_N += above.long()
         equal_N += equal.long()
         finite_B += finite.long()
@@ -134,6 +137,18 @@ def _compare(scores_BK: Tensor, row_N: Tensor, truth_N: Tensor) -> tuple[Tensor,
         (mine_NK == truth_N[:, None]).sum(dim=1, dtype=kind),
         (scores_BK.abs() < torch.inf).sum(dim=1, dtype=kind),
     )
+
+
+def _in_slices(
+    compare: Callable[..., tuple[Tensor, ...]], scores_BK: Tensor, row_N: Tensor, truth_N: Tensor
+) -> tuple[Tensor, ...]:
+    """`compare` in bounded memory: one query to a hub may have hundreds of thousands of truths."""
+    if len(row_N) <= TRUTHS:
+        return compare(scores_BK, row_N, truth_N)
+    slices = [slice(start, start + TRUTHS) for start in range(0, len(row_N), TRUTHS)]
+    found = [compare(scores_BK, row_N[truths], truth_N[truths]) for truths in slices]
+    above, equal, finite = zip(*found, strict=True)
+    return torch.cat(above), torch.cat(equal), finite[0]
 
 
 def _truth_scores(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,16 +25,19 @@ from benchmarks.checkpoint import STATE
 from benchmarks.config import RunConfig
 from benchmarks.embeddings import META, TENSORS, Ids, read_ids, read_meta
 from benchmarks.engines.torch_engine import TorchEngine
+from benchmarks.results import start_in_words
 from benchmarks.runfolder import load_run_config, require_same
 from benchmarks.saving import CHECKPOINT, EMBEDDINGS
 from benchmarks.scorers import get_scorer
 from benchmarks.tensors import require_intact
 from wikidata5m.console import log
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import ConfigError, InputError
-from wikidata5m.files import write_json
+from wikidata5m.errors import ConfigError, InputError, Wikidata5MError
+from wikidata5m.files import read_json, write_json
+from wikidata5m.schema import Part, Setting
 
 STARTED: Final = "from.json"
+TRAINED: Final = "trained_before"
 ROWS: Final = 1 << 16
 
 Kind = Literal["entities", "relations"]
@@ -57,6 +61,8 @@ class Source:
 
     vectors: Path
     """The file of the tables."""
+    run: Path
+    """The folder of the run that trained them."""
     state: Path | None
     """The checkpoint with the optimizer's state; None where only the artefact is there."""
     ids: Ids
@@ -69,24 +75,27 @@ def find_source(path: Path, config: RunConfig) -> Source:
     ConfigError when they are of another model than `config` is, InputError when there are none.
     """
     if (path / META).is_file():
-        return _of_artefact(path, config, state=None)
+        return _of_artefact(path, path.parent, config, state=None)
     before = load_run_config(path)
     checkpoint = path / CHECKPOINT / STATE
     state = checkpoint if checkpoint.is_file() else None
     if (path / EMBEDDINGS).is_dir():
-        return _of_artefact(path / EMBEDDINGS, config, state)
+        return _of_artefact(path / EMBEDDINGS, path, config, state)
     if state is None:
         raise InputError(path, "no vectors yet", fix="name a run that has a checkpoint")
     _require_model(path, _model_of(before), config)
     dataset = Dataset(Path(before.dataset))
     require_same(dataset, before, path)
-    return Source(vectors=state, state=state, ids=Ids.of(dataset))
+    return Source(vectors=state, run=path, state=state, ids=Ids.of(dataset))
 
 
 def continue_from(
     source: Source, engine: TorchEngine, dataset: Dataset, run: Path
 ) -> dict[Kind, Carried]:
-    """Fill the engine from the source; tell, and write to RUN/from.json, how much was kept."""
+    """Fill the engine from the source; tell, and write to RUN/from.json, how much was kept.
+
+    And how many valid and test triplets the source was trained on, where its dataset is at hand.
+    """
     ids = Ids.of(dataset)
     pairs: dict[Kind, Pairs] = {
         "entities": _match(ids.entities, source.ids.entities),
@@ -98,6 +107,10 @@ def continue_from(
     }
     for kind, found in carried.items():
         log(f"{kind}: {found.kept:,} kept, {found.new:,} new, {found.gone:,} gone")
+    trained = _trained_before(source, pairs, dataset, engine.config.setting)
+    for part in ("valid", "test"):
+        if told := start_in_words(trained[part] if trained else None):
+            log(f"note: {part}: {told}")
     if engine.config.model.reciprocal:
         pairs["relations"] = _with_inverses(pairs["relations"], ids, source.ids)
     state = engine.collect(tuple(engine.state()))
@@ -106,8 +119,49 @@ def continue_from(
     known_E[pairs["entities"][0]] = True
     place_new(engine, state["entities"], state["relations"], known_E)
     engine.receive(state, epoch=0)
-    write_json(run / STARTED, {kind: asdict(found) for kind, found in carried.items()})
+    told_of = {kind: asdict(found) for kind, found in carried.items()}
+    write_json(run / STARTED, told_of | {TRAINED: trained})
     return carried
+
+
+def trained_before(run: Path, part: Part) -> int | None:
+    """How many triplets of the part trained the vectors that RUN started from; None: not known."""
+    if not load_run_config(run).start:
+        return 0
+    found = read_json(run / STARTED) if (run / STARTED).is_file() else {}
+    trained = found.get(TRAINED)
+    return int(trained[part]) if isinstance(trained, dict) else None
+
+
+def _trained_before(
+    source: Source, pairs: dict[Kind, Pairs], dataset: Dataset, setting: Setting
+) -> dict[Part, int] | None:
+    """Of each part that is ranked, the triplets that the source was trained on."""
+    try:
+        config = load_run_config(source.run)
+        before = Dataset(Path(config.dataset))
+        require_same(before, config, source.run)
+    except Wikidata5MError:
+        return None
+    ours: dict[Kind, npt.NDArray[np.int64]] = {}
+    for kind, (now_M, before_M) in pairs.items():
+        ours[kind] = np.full(len(getattr(source.ids, kind)), -1, dtype=np.int64)
+        ours[kind][before_M.numpy()] = now_M.numpy()
+    head_N, relation_N, tail_N = before.triplets(config.setting, "train").T
+    entity, relation = ours["entities"], ours["relations"]
+    train_N3 = np.stack([entity[head_N], relation[relation_N], entity[tail_N]], axis=1)
+    train_N = _numbers(train_N3[(train_N3 >= 0).all(axis=1)], dataset)
+    return {
+        part: int(np.isin(_numbers(dataset.triplets(setting, part), dataset), train_N).sum())
+        for part in ("valid", "test")
+    }
+
+
+def _numbers(triplets_N3: npt.NDArray[np.integer], dataset: Dataset) -> npt.NDArray[np.int64]:
+    """(N,) one number per triplet."""
+    head_N, relation_N, tail_N = triplets_N3.astype(np.int64).T
+    entities, relations = dataset.num_entities, dataset.num_relations
+    return np.asarray((head_N * relations + relation_N) * entities + tail_N)
 
 
 def place_new(engine: TorchEngine, table_ED: Tensor, relation_RD: Tensor, known_E: Tensor) -> None:
@@ -148,10 +202,10 @@ def _query(
     return engine.scorer.query_heads(relation_RD[relation_B], given_BD)
 
 
-def _of_artefact(folder: Path, config: RunConfig, state: Path | None) -> Source:
+def _of_artefact(folder: Path, run: Path, config: RunConfig, state: Path | None) -> Source:
     meta = read_meta(folder)
     _require_model(folder, (meta.scorer, meta.dim, meta.p, meta.reciprocal), config)
-    return Source(vectors=folder / TENSORS, state=state, ids=read_ids(folder))
+    return Source(vectors=folder / TENSORS, run=run, state=state, ids=read_ids(folder))
 
 
 def _model_of(config: RunConfig) -> ModelKey:

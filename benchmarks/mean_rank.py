@@ -90,11 +90,12 @@ def estimate_mean_ranks(
         rank_GN, expected_GN = (np.stack([each[side][i] for each in groups]) for i in (0, 1))
         mean, expected = float(rank_GN.mean()), float(expected_GN.mean())
         half = _half_width(rank_GN, left_of_variance, population)
+        low, high = max(mean - half, 1.0), mean + half
         metrics[side] = {"mr": mean, "amri": 1 - (mean - 1) / (expected - 1)}
         metrics[side]["count"] = float(len(triplets_N3) * (2 if side == "both" else 1))
         intervals[side] = {
-            "mr": (mean - half, mean + half),
-            "amri": tuple(1 - (end - 1) / (expected - 1) for end in (mean + half, mean - half)),  # type: ignore[dict-item]
+            "mr": (low, high),
+            "amri": (1 - (high - 1) / (expected - 1), 1 - (low - 1) / (expected - 1)),
         }
     return MeanRanks(metrics=metrics, intervals=intervals, num_candidates=num_entities)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -30,19 +31,24 @@ FLAGS: Final = [
 @cache
 def load_native(source: Path) -> ctypes.CDLL | None:
     """The library that a C++ file makes; None, after one message, where it cannot be built."""
-    compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
+    named = [shlex.split(os.environ.get("CXX", "")), ["g++"], ["clang++"]]
+    compiler = next((words for words in named if words and shutil.which(words[0])), None)
     if compiler is None:
         log(f"no C++ compiler, so {source.stem} is slower; install g++")
         return None
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / f"{source.stem}.so"
-        command = [compiler, *FLAGS, "-o", str(library), str(source)]
+        command = [*compiler, *FLAGS, "-o", str(library), str(source)]
         built = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if built.returncode:
             reason = (built.stderr.strip().splitlines() or ["no message"])[0]
-            log(f"{compiler} does not build {source.name}, so ranking is slower ({reason})")
+            log(f"{compiler[0]} does not build {source.name}, so ranking is slower ({reason})")
             return None
-        return ctypes.CDLL(str(library))
+        try:
+            return ctypes.CDLL(str(library))
+        except OSError as error:  # a temporary folder that runs no programs
+            log(f"{source.stem} cannot be loaded, so ranking is slower ({error}); set TMPDIR")
+            return None
 
 
 def call(library: ctypes.CDLL, name: str, *arguments: object) -> None:

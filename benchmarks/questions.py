@@ -40,7 +40,8 @@ def read_queries(dataset: Dataset, file: Path) -> list[Query]:
     Raises InputError with the line that is no query, or names something that is not there.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        # Not splitlines, which cuts names at the line marks of other scripts.
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(file, str(error), fix="name a UTF-8 file of queries") from None
     rows = [_fields(file, n, line) for n, line in enumerate(lines, start=1) if line.strip()]

@@ -20,7 +20,7 @@ import msgspec
 import torch
 
 from benchmarks.buckets import GroupName, groupings
-from benchmarks.estimator import CONFIDENCE, intervals
+from benchmarks.estimator import intervals
 from benchmarks.examples import Example
 from benchmarks.mean_rank import MeanRanks
 from benchmarks.metrics import TIES, Side, Ties, Values, by_group, metrics, random_expectation
@@ -67,6 +67,10 @@ class RankingProtocol:
     sampled_candidates: int | None = None
     """How many candidates were drawn, where mean ranks were estimated from a sample of them."""
 
+    trained_before: int | None = 0
+    """How many of the part's triplets trained the vectors that training started from; None where
+    that is not known."""
+
     def in_words(self) -> str:
         """One sentence for a reader of the table."""
         sample = (
@@ -75,17 +79,24 @@ class RankingProtocol:
             else f"a sample of {self.triplets:,} of {self.of:,} triplets (seed {self.sample_seed})"
         )
         unseen = f" {self.unseen:,} have an entity that train lacks." if self.unseen else ""
-        drawn, only, around = "", "", ""
+        before = start_in_words(self.trained_before)
+        drawn, only = "", ""
         if self.sampled_candidates is not None:
             drawn = f"{self.sampled_candidates:,} drawn of "
             only = " A sample of candidates says nothing of MRR and Hits@k: mean ranks alone."
-        if self.triplets < self.of or drawn:
-            around = f" In brackets: {CONFIDENCE:.0%} confidence intervals of what all would give."
         return (
             f"Ranks of {sample}, {self.directions}, among {drawn}{self.candidates:,} candidates "
             f"({self.candidate_set}), filtered by {self.filter}, {self.ties} ties."
-            f"{unseen}{around}{only}"
+            f"{unseen}{' ' * bool(before)}{before}{only}"
         )
+
+
+def start_in_words(trained: int | None) -> str:
+    """Of how many triplets of a part trained what a run started from; empty where none did."""
+    if trained is None:
+        return "The run that it started from may have been trained on this part's triplets."
+    told = f"The run that it started from was trained on {trained:,} of this part's triplets."
+    return told if trained else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ from benchmarks.engines.graphvite import main as graphvite
 from benchmarks.engines.torch_engine import TorchEngine, pick_device
 from benchmarks.estimate import Clock, Estimate, estimate, timed
 from benchmarks.examples import Example, find_examples
-from benchmarks.incremental import continue_from, find_source
+from benchmarks.incremental import continue_from, find_source, trained_before
 from benchmarks.mean_rank import MeanRanks, estimate_mean_ranks
 from benchmarks.processes import started
 from benchmarks.ranking import EmbeddingPredictor, Ranks
@@ -54,7 +54,7 @@ from wikidata5m.errors import (
     Wikidata5MError,
     telling_of_memory,
 )
-from wikidata5m.files import sha256
+from wikidata5m.files import alone, sha256
 from wikidata5m.schema import Part
 
 __all__ = [
@@ -111,33 +111,49 @@ def resolve(
     resolved = load_config(RunConfig, file, [*settings, *overrides])
     none = f"the defaults, as none is shipped as {by_name}; see `wikidata5m bench list`"
     log(f"configuration: {file.stem if file else none}")
-    if start:
-        find_source(start, resolved)
-    return _on(dataset, resolved)
+    return _on(data, resolved)
 
 
 def resolve_again(dataset: Path, run: Path) -> RunConfig:
     """The configuration that `run` was started with, to resume it."""
-    return _on(dataset, load_run_config(run))
+    return _on(Dataset(dataset), load_run_config(run), begun=has_checkpoint(run))
 
 
-def _on(dataset: Path, config: RunConfig) -> RunConfig:
-    """What cannot be trained is refused here, before an output folder is claimed or emptied."""
-    data = Dataset(dataset)
-    pick_device(config.train.device)
-    triplets_N3 = data.triplets(config.setting, "train")
+def _on(dataset: Dataset, config: RunConfig, *, begun: bool = False) -> RunConfig:
+    """What cannot be trained is refused here, before an output folder is claimed or emptied.
+
+    What was `begun` needs no vectors to start from any more.
+    """
+    train = config.train
+    pick_device(train.device)
+    triplets_N3 = dataset.triplets(config.setting, "train")
     if not len(triplets_N3):
-        raise DatasetError(f"{dataset}: no training triplets; build it from a larger graph")
-    if config.train.tensorboard:
+        raise DatasetError(f"{dataset.path}: no training triplets; build it from a larger graph")
+    if not len(dataset.triplets(config.setting, "valid")):
+        asked = [f"train.patience = {train.patience}"] if train.patience else []
+        asked += ["train.schedule = plateau"] if train.schedule == "plateau" else []
+        if asked:
+            raise ConfigError(
+                f"{' and '.join(asked)}: {dataset.path} has no validation triplets to go by; leave "
+                "it out, or split the dataset with some"
+            )
+    if train.tensorboard:
         summary_writer()
-    if file := config.train.weights:
-        read_weights(Path(file), data, triplets_N3, tell=False)
-        config = replace(
-            config,
-            weights_hash=sha256(Path(file)),
-            train=replace(config.train, weights=str(Path(file).resolve())),
-        )
-    return replace(config, dataset=str(dataset.resolve()), dataset_hash=data.manifest.dataset_hash)
+    if config.start:
+        start = Path(config.start).resolve()
+        if not begun:
+            find_source(start, config)
+        config = replace(config, start=str(start))
+    file = Path(train.weights).resolve() if train.weights else None
+    if file:
+        read_weights(file, dataset, triplets_N3, tell=False)
+    return replace(
+        config,
+        dataset=str(dataset.path.resolve()),
+        dataset_hash=dataset.manifest.dataset_hash,
+        weights_hash=sha256(file) if file else "",
+        train=replace(train, weights=str(file or "")),
+    )
 
 
 def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary:
@@ -146,14 +162,21 @@ def train(config: RunConfig, run: Path, *, resume: bool = False) -> TrainSummary
     With `resume` it goes on from the last checkpoint and ends with the same embeddings as a run
     that was never interrupted; the dataset may have moved meanwhile. Raises ConfigError when `run`
     was started with another configuration, DatasetError on another dataset, and Wikidata5MError,
-    which names the checkpoint that is kept, when training diverges, or the disk or memory is full.
+    which names the checkpoint that is kept, when training diverges, or the disk or memory is full;
+    OutputExistsError where another process trains there.
     """
     dataset = Dataset(Path(config.dataset))
     require_same(dataset, config, run)
-    claim_config(run, config, dataset, resume=resume)
-    if config.engine == "graphvite":
-        graphvite.train(config, dataset, run, out=run / EMBEDDINGS)
-        return summary(run)
+    with alone(run / CHECKPOINT):
+        claim_config(run, config, dataset, resume=resume)
+        if config.engine == "graphvite":
+            graphvite.train(config, dataset, run, out=run / EMBEDDINGS)
+            return summary(run)
+        return _train(config, dataset, run, resume=resume)
+
+
+def _train(config: RunConfig, dataset: Dataset, run: Path, *, resume: bool) -> TrainSummary:
+    """`train` by our engine."""
     for line in estimate(config, dataset, run).lines():
         log(line)
     with telling_of_memory(LESS):
@@ -235,8 +258,9 @@ def evaluate(
     examples: tuple[Example, ...] = ()
     with progress(f"ranking {part}", 2 * len(drawn), "queries") as show:
         if candidates is None:
-            unfinished = Unfinished(run / "results" / f"{name}-unfinished.npz", run / EMBEDDINGS)
-            ranks = rank_split(predictor, drawn, data, config.setting, show, unfinished)
+            kept = run / "results" / f"{name}-unfinished.npz"
+            with Unfinished(kept, run / EMBEDDINGS) as unfinished:
+                ranks = rank_split(predictor, drawn, data, config.setting, show, unfinished)
         else:
             ranks = estimate_mean_ranks(
                 predictor,
@@ -268,6 +292,7 @@ def evaluate(
             of=len(triplets),
             sample_seed=sample_seed if is_sample or candidates else None,
             sampled_candidates=candidates,
+            trained_before=trained_before(run, part),
         ),
         config=asdict(config),
         seed=config.seed,
@@ -280,6 +305,12 @@ def evaluate(
     return result
 
 
+def require_evaluable(run: Path, dataset: Path | None = None) -> None:
+    """Raise, before anything is ranked, where `evaluate` would for want of vectors or dataset."""
+    config = load_run_config(run)
+    _require_trained(run, open_dataset(dataset, config.dataset), config)
+
+
 def load_predictor(
     run: Path, dataset: Dataset, config: RunConfig, *, verify: bool = False
 ) -> EmbeddingPredictor:
@@ -288,10 +319,7 @@ def load_predictor(
     Raises InputError where training is not finished or they are damaged, DatasetError on another
     dataset than RUN's.
     """
-    require_same(dataset, config, run)
-    if not (run / EMBEDDINGS).is_dir():
-        fix = "finish it by `wikidata5m bench train` with --resume"
-        raise InputError(run, f"no {EMBEDDINGS}/, so training is not finished", fix=fix)
+    _require_trained(run, dataset, config)
     embeddings = load_embeddings(
         run / EMBEDDINGS,
         dataset_hash=dataset.manifest.dataset_hash,
@@ -299,6 +327,13 @@ def load_predictor(
         verify=verify,
     )
     return EmbeddingPredictor.of(embeddings)
+
+
+def _require_trained(run: Path, dataset: Dataset, config: RunConfig) -> None:
+    require_same(dataset, config, run)
+    if not (run / EMBEDDINGS).is_dir():
+        fix = "finish it by `wikidata5m bench train` with --resume"
+        raise InputError(run, f"no {EMBEDDINGS}/, so training is not finished", fix=fix)
 
 
 def _device_here(name: str, run: Path) -> torch.device:

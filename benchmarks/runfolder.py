@@ -28,7 +28,11 @@ def load_run_config(run: Path) -> RunConfig:
         raise InputError(run, f"no {CONFIG}", fix=fix)
     if (run / "model").is_dir():
         raise InputError(run, "a KEPLER run", fix="use `wikidata5m kepler evaluate`")
-    return load_config(RunConfig, run / CONFIG)
+    config = load_config(RunConfig, run / CONFIG)
+    if not config.dataset_hash:
+        fix = "train one: `wikidata5m bench train DATASET --config` takes it"
+        raise InputError(run / CONFIG, "settings for a run, and not a run", fix=fix)
+    return config
 
 
 def open_dataset(named: Path | None, recorded: str) -> Dataset:

@@ -156,4 +156,4 @@ def summary_writer() -> Any:
 
 def _open_board(folder: Path, after: int) -> Any:
     """A writer that hides what an interrupted run wrote beyond epoch `after`."""
-    return summary_writer()(str(folder), purge_step=after + 1 if after else None)
+    return summary_writer()(str(folder), purge_step=after + 1)

@@ -1,8 +1,9 @@
 """What tables over results hold; benchmarks.formats writes them.
 
-Imports numpy, ujson, benchmarks.{buckets,datasets,metrics,results} and wikidata5m. Results are
-comparable within a table only: one per dataset, setting, part and protocol. Runs of one
-configuration that differ in their seeds alone are one row, of means and standard deviations.
+Imports numpy, ujson, benchmarks.{buckets,checkpoint,datasets,estimator,metrics,results} and
+wikidata5m. Results are comparable within a table only: one per dataset, setting, part and protocol.
+Runs of one configuration that differ in their seeds alone are one row, of means and standard
+deviations.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import numpy as np
 import ujson
 
 from benchmarks.buckets import GroupName
+from benchmarks.checkpoint import INCIDENTAL, flat_settings
 from benchmarks.datasets import Datasets
+from benchmarks.estimator import CONFIDENCE
 from benchmarks.metrics import SIDES, Side, Values
 from benchmarks.results import Result
 from wikidata5m.console import log
@@ -39,7 +42,7 @@ HEADINGS: Final[dict[GroupName, str]] = {
     "entities": "entities, in train",
     "ties": "equal scores",
 }
-OF_ONE_SEED: Final = ("seed", "dataset", "dataset_hash", "top1_self")
+OF_ONE_SEED: Final = ("seed", "dataset_hash", "top1_self", *INCIDENTAL)
 """Keys of a result's configuration that may differ between runs of one configuration."""
 
 
@@ -100,7 +103,7 @@ def result_tables(
         title = _title(first)
         if by is None:
             rows = [*_rows(entries, sides), *_baselines(entries, side or "both")]
-            found.append(ResultTable(title=title, by=None, rows=rows, note=_note(first, entries)))
+            found.append(ResultTable(title=title, by=None, rows=rows, note=_note(first, rows)))
         for grouping in GROUPINGS[by] if by else ():
             rows = _group_rows(entries, sides, grouping)
             labels = datasets.relations(first) if datasets and grouping == "relation" else {}
@@ -111,7 +114,7 @@ def result_tables(
                     title=title,
                     by=grouping,
                     rows=rows,
-                    note=_note(first, entries),
+                    note=_note(first, rows),
                     labels=labels,
                 )
             )
@@ -180,7 +183,8 @@ def _entries(results: Sequence[Result], seeds: Seeds) -> dict[str, list[Result]]
 
 def _configuration(result: Result) -> str:
     """What runs of several seeds have in common, as text to compare."""
-    kept = {key: value for key, value in result.config.items() if key not in OF_ONE_SEED}
+    settings = flat_settings(result.config)
+    kept = {key: value for key, value in settings.items() if key not in OF_ONE_SEED}
     return ujson.dumps(kept, sort_keys=True)
 
 
@@ -259,7 +263,12 @@ def _title(first: Result) -> str:
     return title
 
 
-def _note(first: Result, entries: Mapping[str, list[Result]]) -> str:
-    seeds = any(len(runs) > 1 for runs in entries.values())
-    told = " Mean ± sample standard deviation over seeds." if seeds else ""
-    return first.protocol.in_words() + told
+def _note(first: Result, rows: Sequence[Row]) -> str:
+    told = first.protocol.in_words()
+    if any(row.interval for row in rows):
+        told += f" In brackets: {CONFIDENCE:.0%} confidence intervals of what all would give."
+    if any(row.spread for row in rows):
+        told += " Mean ± sample standard deviation over seeds"
+        sampled = first.protocol.sample_seed is not None
+        told += ", which leaves the sampling out." if sampled else "."
+    return told

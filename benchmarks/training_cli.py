@@ -30,9 +30,10 @@ class Seeds(click.ParamType[tuple[int, ...]]):
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
         """The seeds, each once."""
         words = str(value).split(",")
-        if not all(word.strip().isdecimal() for word in words) or len({*words}) < len(words):
+        seeds = [int(word) for word in words if word.strip().isdecimal()]
+        if len({*seeds}) < len(words):
             self.fail("name different whole numbers of 0 or above, as 0,1,2.", param, ctx)
-        return tuple(int(word) for word in words)
+        return tuple(seeds)
 
 
 @click.command(short_help="Train a model on a dataset.")
@@ -145,7 +146,14 @@ def train(
         read = (made.start, made.train.weights, made.graphvite.model_file)
         inputs += [Path(path) for path in read if path]
     for folder in runs:
-        claim_output(folder, overwrite=overwrite, resume=resume, marker=run.CONFIG, inputs=inputs)
+        claim_output(
+            folder,
+            overwrite=overwrite,
+            resume=resume,
+            marker=run.CONFIG,
+            work=run.CHECKPOINT,
+            inputs=inputs,
+        )
     done = {folder: run.train(each, folder, resume=resume) for folder, each in runs.items()}
     records = [
         {"run": str(folder), "config": asdict(runs[folder]), "train": asdict(summary)}

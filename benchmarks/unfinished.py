@@ -6,10 +6,12 @@ Imports numpy, benchmarks.{counting,queries,predictors} and wikidata5m.files.
 from __future__ import annotations
 
 import hashlib
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +19,9 @@ from benchmarks.counting import Counts
 from benchmarks.predictors import Indices
 from benchmarks.queries import Queries
 from wikidata5m.files import atomic_path, sha256
+
+SECONDS: Final = 10.0
+"""Between two writings of the file, which holds all batches so far."""
 
 
 class Unfinished:
@@ -29,7 +34,9 @@ class Unfinished:
     def __init__(self, path: Path, embeddings: Path) -> None:
         self.path = path
         self.found = _read(path)
-        self.identity = " ".join(sha256(x) for x in sorted(embeddings.iterdir()))
+        files = sorted(x for x in embeddings.iterdir() if x.is_file())
+        self.identity = " ".join(map(sha256, files))
+        self._written = time.monotonic()
 
     def get(self, queries: Queries, candidates_C: Indices, make: Callable[[], Counts]) -> Counts:
         """The kept counts of this batch, or newly made ones, which are kept."""
@@ -37,10 +44,23 @@ class Unfinished:
         if key not in self.found:
             counts = make()
             self.found[key] = np.stack([counts.above, counts.equal, counts.left])
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(self.path) as temporary, temporary.open("wb") as stream:
-                np.savez(stream, allow_pickle=False, **self.found)
+            if time.monotonic() - self._written >= SECONDS:
+                self._write()
         return Counts(*self.found[key])
+
+    def __enter__(self) -> Unfinished:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Keep what was finished last, also where the ranking was interrupted."""
+        if self.found:
+            self._write()
+
+    def _write(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(self.path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **self.found)
+        self._written = time.monotonic()
 
     def finish(self) -> None:
         """Remove the file, and what a killed ranking half wrote of it: the result is written."""

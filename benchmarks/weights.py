@@ -15,6 +15,7 @@ import polars as pl
 from wikidata5m.console import log
 from wikidata5m.dataset import Dataset, Triplets
 from wikidata5m.errors import InputError
+from wikidata5m.files import why_no_file
 
 Weights = npt.NDArray[np.float32]
 TRIPLET: Final = ["head", "relation", "tail"]
@@ -53,6 +54,8 @@ def read_weights(
 
 
 def _read(path: Path) -> pl.DataFrame:
+    if not path.is_file():
+        raise InputError(path, why_no_file(path), fix="name a file of triplets and weights")
     columns = [*TRIPLET, "weight"]
     kinds = [pl.String] * 3 + [pl.Float32]
     try:

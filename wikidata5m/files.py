@@ -115,6 +115,7 @@ def claim_output(
     overwrite: bool = False,
     resume: bool = False,
     marker: str = "",
+    work: str = "",
     inputs: Iterable[Path] = (),
     keep: bool = False,
     whole: bool = False,
@@ -123,7 +124,7 @@ def claim_output(
 
     With `keep`, what is to be overwritten stays: for a command that must refuse before its work,
     and calls this again when nothing can fail any more. With `whole`, an `atomic_path` will take
-    its place.
+    its place. `work` is what `alone` locks in it, where that is not the `marker`.
 
     Raises OutputExistsError when it holds something and neither flag is set, when there is nothing
     to resume in it (no file or folder `marker`), when another process is `alone` at work in it, and
@@ -139,8 +140,8 @@ def claim_output(
             f"{path}: the command runs in it, so it cannot be replaced as a whole; name a folder "
             "inside it"
         )
-    held = path / marker / LOCK if (path / marker).is_dir() else path / marker
-    if marker and is_held(held):
+    place = path / (work or marker)
+    if (work or marker) and is_held(place / LOCK if place.is_dir() else place):
         raise _busy(path)
     if path.exists() and any(path.iterdir()) and not resume:
         if not overwrite:

@@ -51,13 +51,18 @@ def paper_section(results: Sequence[Result], datasets: Datasets) -> Section:
         groups = group_results([result for result, _ in found if _belongs(result, table)])
         blocks += [_beside(table, group, known[group[0].dataset.hash]) for group in groups]
     blocks = blocks or [Note(NOT_OURS)]
-    others = len(results) - len(found)
+    unknown = len(ranked) - len(at_hand)
+    placed = [r for r, _ in found if any(_belongs(r, table) for table in get_args(PaperTable))]
+    others = len(results) - unknown - len(placed)
     if found and others:
         blocks.append(
-            Note(f"Results on other datasets or parts, not comparable with the paper: {others}.")
+            Note(
+                "Results on other datasets, parts or splits, not comparable with the paper: "
+                f"{others}."
+            )
         )
-    if len(at_hand) < len(ranked):
-        blocks.append(Note(f"{NOT_AT_HAND}: {len(ranked) - len(at_hand)}."))
+    if unknown:
+        blocks.append(Note(f"{NOT_AT_HAND}: {unknown}."))
     return Section("paper", "Beside the paper", blocks)
 
 

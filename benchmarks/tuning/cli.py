@@ -95,7 +95,7 @@ def tune(
     from benchmarks import run as runs
     from benchmarks.config import find_config
     from benchmarks.tuning.report import markdown, write_report
-    from benchmarks.tuning.run import TUNE, WINNER, TuneConfig, require_valid
+    from benchmarks.tuning.run import JOURNAL, TUNE, WINNER, TuneConfig, require_valid
     from benchmarks.tuning.run import tune as search
     from benchmarks.tuning.space import load_space
     from wikidata5m.dataset import Dataset
@@ -121,7 +121,7 @@ def tune(
     require_valid(Dataset(dataset))
     inputs = [dataset, *([space_file] if space_file else [])]
     inputs += [find_config(config)] if config else []
-    claim_output(out, overwrite=overwrite, resume=resume, marker=TUNE, inputs=inputs)
+    claim_output(out, overwrite=overwrite, resume=resume, marker=TUNE, work=JOURNAL, inputs=inputs)
     found = search(told, base, out)
     write_report(found, space, out)
     emit(

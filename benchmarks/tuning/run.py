@@ -31,6 +31,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState, create_trial
 
+from benchmarks.checkpoint import difference, flat_settings
 from benchmarks.config import RunConfig
 from benchmarks.engines.torch_engine import TorchEngine
 from benchmarks.metrics import metrics
@@ -41,8 +42,15 @@ from benchmarks.validation import sample_triplets
 from wikidata5m.config import load_config
 from wikidata5m.console import log, progress
 from wikidata5m.dataset import Dataset
-from wikidata5m.errors import ConfigError, DatasetError, Wikidata5MError, telling_of_memory
+from wikidata5m.errors import (
+    ConfigError,
+    DatasetError,
+    OutputExistsError,
+    Wikidata5MError,
+    telling_of_memory,
+)
 from wikidata5m.files import atomic_path
+from wikidata5m.locks import taken
 
 TUNE, BASE, JOURNAL, WINNER = "tune.yaml", "base.yaml", "journal.log", "config.yaml"
 SETTING: Final = "transductive"
@@ -102,11 +110,20 @@ def tune(config: TuneConfig, base: RunConfig, out: Path) -> list[Trial]:
 
     It is the best of the last round that any candidate survived.
 
-    Raises ConfigError when `out` holds a search that was told something else, DatasetError when
-    there is nothing to validate on, and Wikidata5MError when every candidate failed.
+    Raises ConfigError when `out` holds a search that was told something else, OutputExistsError
+    where another process searches there, DatasetError when there is nothing to validate on, and
+    Wikidata5MError when every candidate failed.
     """
     dataset = Dataset(Path(config.dataset))
     require_valid(dataset)
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / JOURNAL).open("ab") as held:
+        if not taken(held):
+            raise OutputExistsError(f"{out}: another process searches in it; wait for it")
+        return _tune(config, base, dataset, out)
+
+
+def _tune(config: TuneConfig, base: RunConfig, dataset: Dataset, out: Path) -> list[Trial]:
     _claim(config, base, out)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     search = _Search(config, dataset, out)
@@ -256,12 +273,12 @@ def _claim(config: TuneConfig, base: RunConfig, out: Path) -> None:
         path, told = out / name, msgspec.to_builtins(value)
         if path.is_file():
             saved = msgspec.to_builtins(load_config(type(value), path))
-            for key in told.keys() - {"dataset", "trials", "seconds"}:
-                if saved[key] != told[key]:
-                    raise ConfigError(
-                        f"{path}: {key} is {saved[key]} there, {told[key]} here; resume with the "
-                        "same settings, or start a search in another folder"
-                    )
+            asked = {k: x for k, x in told.items() if k not in {"dataset", "trials", "seconds"}}
+            if found := difference(flat_settings(saved), flat_settings(asked)):
+                raise ConfigError(
+                    f"{path}: {found}; resume with the same settings, or start a search in another "
+                    "folder"
+                )
         _write_yaml(path, told)
 
 

@@ -110,6 +110,11 @@ def load_space(model: str, file: Path | None, base: Path) -> Space:
     """
     path = file or SPACES / f"{model}.yaml"
     space = load_config(Space, path)
+    if "train.epochs" in {*space.fixed, *space.search}:
+        raise ConfigError(
+            f"{path}: train.epochs: rounds are planned from one number of epochs; leave it out, "
+            "and pass --set train.epochs=N"
+        )
     candidate(base, {})
     first = {name: each.ends()[0] for name, each in space.drawn.items()}
     for name, parameter in space.drawn.items():
@@ -137,7 +142,8 @@ def candidate(base: Path, settings: Mapping[str, Value]) -> RunConfig:
     }
     for name, (value, only) in wanted.items():
         if value != only:
-            raise ConfigError(f"{name} = {value}: not searched with; set {name}={only!r}")
+            told = override(name, only)
+            raise ConfigError(f"{name} = {value}: not searched with; pass --set '{told}'")
     if train.schedule == "plateau":
         raise ConfigError("train.schedule = plateau: a trial validates once; take linear")
     return config

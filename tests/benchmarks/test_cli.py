@@ -35,6 +35,7 @@ def test_train_evaluate_table_and_report_work_in_turn(small: Dataset, tmp_path: 
         "config.yaml",
         "log.jsonl",
         "log.csv",
+        "checkpoint/lock",
         "checkpoint/state.safetensors",
         "embeddings/embeddings.json",
         "embeddings/embeddings.safetensors",

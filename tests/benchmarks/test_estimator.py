@@ -128,6 +128,8 @@ def test_sampled_candidates_estimate_mean_ranks_without_bias() -> None:
             graph.predictor, graph.asked, graph.known, 400, candidates=60, population=40, seed=seed
         )
         assert set(found.metrics["both"]) == {"mr", "amri", "count"}
+        assert found.intervals["both"]["mr"][0] >= 1
+        assert found.intervals["both"]["amri"][1] <= 1
         low, high = found.intervals["both"]["mr"]
         held += low <= graph.exact["both"]["mr"] <= high
         means.append(found.metrics["both"]["mr"])

@@ -133,6 +133,7 @@ def test_a_run_is_rendered_trained_converted_and_ranked(small: Dataset, place: P
         "config.yaml",
         "log.jsonl",
         "log.csv",
+        "checkpoint/lock",
         "embeddings/embeddings.json",
         "embeddings/embeddings.safetensors",
         "embeddings/entity.parquet",

@@ -15,13 +15,14 @@ from click.testing import CliRunner
 from benchmarks import run
 from benchmarks.embeddings import load_embeddings, read_ids
 from benchmarks.engines.torch_engine import TorchEngine
-from benchmarks.incremental import continue_from, find_source
+from benchmarks.incremental import continue_from, find_source, trained_before
+from benchmarks.runfolder import load_run_config
 from benchmarks.runlog import read_log
 from tests.benchmarks.conftest import QUICK, quick_config
 from wikidata5m.cli import main
 from wikidata5m.dataset import Dataset
 from wikidata5m.errors import ConfigError, InputError
-from wikidata5m.schema import PARTS
+from wikidata5m.schema import PARTS, Part
 
 SETTINGS = ("model.name=complex", "model.reciprocal=true", "train.optimizer=row_adagrad")
 
@@ -156,6 +157,40 @@ def test_the_command_takes_the_settings_of_the_run_and_resumes_without_it(
     resumed = CliRunner().invoke(main, [*words, "--resume"])
     assert resumed.exit_code == 0, resumed.output
     assert "resuming after epoch 4" in resumed.stderr
+
+
+def test_triplets_that_the_start_was_trained_on_are_counted_and_told(
+    small: Dataset, before: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The same graph under another split, as strings.
+    def strings(dataset: Dataset, part: Part) -> set[tuple[str, str, str]]:
+        ids, relations = dataset.entity_ids, dataset.relations["relation"]
+        rows = dataset.triplets("transductive", part)
+        return {(ids[int(h)], relations[int(r)], ids[int(t)]) for h, r, t in rows}
+
+    words = ["split", str(small.path), "--settings", "transductive,classification", "--seed", "5"]
+    done = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "new")])
+    assert done.exit_code == 0, done.output
+    new = Dataset(tmp_path / "new")
+    old = Dataset(Path(load_run_config(before).dataset))
+    expected = {part: len(strings(new, part) & strings(old, "train")) for part in ("valid", "test")}
+    assert expected["test"] > 0
+    folder = tmp_path / "run"
+    run.train(quick_config(new, *SETTINGS, f"start={before}"), folder)
+    assert ujson.loads((folder / "from.json").read_text())["trained_before"] == expected
+    told = f"was trained on {expected['test']:,} of this part's triplets"
+    assert told in capsys.readouterr().err
+    assert told in run.evaluate(folder).protocol.in_words()
+    judged = CliRunner().invoke(main, ["bench", "classify", str(folder)])
+    assert judged.exit_code == 0, judged.output
+    assert told in judged.stderr
+    # Where the dataset of the start is not at hand, nobody knows.
+    shutil.copytree(before, tmp_path / "moved")
+    config = tmp_path / "moved" / "config.yaml"
+    config.write_text(config.read_text().replace(str(old.path), "/gone"))
+    run.train(quick_config(new, *SETTINGS, f"start={tmp_path / 'moved'}"), tmp_path / "unknown")
+    assert trained_before(tmp_path / "unknown", "test") is None
+    assert "may have been trained" in run.evaluate(tmp_path / "unknown").protocol.in_words()
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,11 @@ def test_one_name_of_several_entities_lists_their_ids(tmp_path: Path) -> None:
         ask(Dataset(tmp_path / "d"), "Paris", "r", None)
 
 
+def test_a_query_ends_where_its_line_does(small: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "queries.tsv").write_bytes(b"Q1000\tP17\t?\r\nLand\xc2\x85 1\tP17\t?\r\n")
+    assert len(read_queries(small, tmp_path / "queries.tsv")) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -197,3 +197,21 @@ def test_without_a_compiler_the_dense_loops_count(
     queries = queries_of(predictor)[0]
     pruned, dense = (x(predictor, queries, EVERYTHING) for x in (pruning.count, counting.count))
     assert pruned.above.tolist() == dense.above.tolist()
+
+
+def test_a_compiler_may_have_words_behind_it_and_a_library_may_not_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = [tmp_path / f"{name}.cpp" for name in ("words", "gone", "noexec")]
+    for source in sources:
+        source.write_text('extern "C" void nothing() {}')
+    for compiler, source in zip(("g++ -O1", "no-such-compiler"), sources, strict=False):
+        monkeypatch.setenv("CXX", compiler)
+        assert native.load_native(source) is not None
+
+    def noexec(_: str) -> None:
+        raise OSError("failed to map segment from shared object")
+
+    monkeypatch.setattr("ctypes.CDLL", noexec)
+    assert native.load_native(sources[2]) is None
+    assert "noexec cannot be loaded, so ranking is slower" in capsys.readouterr().err

@@ -214,7 +214,11 @@ def test_compiled_loops_rank_like_eager_ones(
     assert [found_at(found, n) for n in range(40)] == [found_at(eager, n) for n in range(40)]
 
 
-def test_many_truths_of_one_query_are_scored_once_and_ranked_each() -> None:
+@pytest.mark.parametrize("slices", [1 << 15, 5])
+def test_many_truths_of_one_query_are_scored_once_and_ranked_each(
+    monkeypatch: pytest.MonkeyPatch, slices: int
+) -> None:
+    monkeypatch.setattr(counting, "TRUTHS", slices)
     table = np.random.default_rng(0).integers(0, 9, (ENTITIES, RELATIONS, ENTITIES)) / 1.0
     predictor = TablePredictor(table)
     triplets = np.array([[7, 1, t] for t in range(0, 100, 3)])
@@ -246,9 +250,10 @@ def test_an_interrupted_ranking_goes_on_after_its_last_batch(tmp_path: Path) -> 
     (tmp_path / "embeddings" / "vectors").write_bytes(b"some")
 
     def rank(predictor: TablePredictor, asked: np.ndarray = triplets) -> tuple[Ranks, Unfinished]:
-        kept = Unfinished(tmp_path / "results" / "kept.npz", tmp_path / "embeddings")
         everything = np.arange(ENTITIES)
-        return rank_triplets(predictor, asked, asked, everything, batch=2, unfinished=kept), kept
+        with Unfinished(tmp_path / "results" / "kept.npz", tmp_path / "embeddings") as kept:
+            ranks = rank_triplets(predictor, asked, asked, everything, batch=2, unfinished=kept)
+        return ranks, kept
 
     with pytest.raises(KeyboardInterrupt):
         rank(Interrupted(table, calls=3))

@@ -44,6 +44,37 @@ def test_seeds_of_one_configuration_are_one_row_of_means_and_deviations(one: Res
     assert len(result_tables(runs, side="both", seeds="each")[0].rows) == 4
 
 
+def test_notes_tell_of_brackets_only_where_there_are_some(one: Result) -> None:
+    sampled = replace(
+        one,
+        protocol=replace(one.protocol, triplets=2, sample_seed=0),
+        intervals={side: {"mrr": (0.1, 0.9)} for side in SIDES},
+    )
+    seeds = [with_mrr(sampled, seed, 0.5) for seed in (0, 1)]
+    told = [result_tables(runs, side="both")[0].note for runs in ([one], [sampled], seeds)]
+    told.insert(2, result_tables([sampled], by="mapping")[0].note)
+    assert ["In brackets" in note for note in told] == [False, True, False, False]
+    assert "over seeds, which leaves the sampling out." in told[3]
+
+
+def test_how_and_where_runs_were_made_keeps_no_seeds_apart(one: Result) -> None:
+    train = one.config["train"]
+    assert isinstance(train, dict)
+    runs = [
+        replace(with_mrr(one, seed, 0.5), config=one.config | {"seed": seed, "train": made})
+        for seed, made in enumerate((train, train | {"device": "cuda:1", "weights": "/x"}))
+    ]
+    assert result_tables(runs, side="both")[0].rows[0].name == "transe, 2 seeds"
+
+
+def test_a_start_that_knew_the_answers_is_told_and_stands_apart(one: Result) -> None:
+    knew = replace(one, protocol=replace(one.protocol, trained_before=3), run="knew")
+    may = replace(one, protocol=replace(one.protocol, trained_before=None), run="may")
+    tables = result_tables([one, knew, may])
+    assert ["started from" in table.note for table in tables] == [False, True, True]
+    assert "was trained on 3 of this part's triplets." in tables[1].note
+
+
 def test_other_settings_and_repeated_seeds_are_never_averaged(one: Result) -> None:
     other = replace(with_mrr(one, 1, 0.5), config=one.config | {"model": {"dim": 8}, "seed": 1})
     (table,) = result_tables([one, other], side="both")

@@ -134,8 +134,13 @@ def test_a_shipped_space_loads_and_suits_its_model(space: Path, tmp_path: Path) 
         ("search: {train.lr: {choices: [fast]}}", "train.lr = fast"),
         ("search: {train.negatives: {low: 1.2, high: 1.8, integer: true}}", "whole numbers"),
         ("search: {train.schedule: {choices: [linear, plateau]}}", "validates once"),
-        ("search: {train.patience: {choices: [0, 1]}}", "set train.patience=0"),
+        ("search: {train.patience: {choices: [0, 1]}}", "pass --set 'train.patience=0'"),
         ("search: {train.chunk: {same_as: train.batch}, seed: {choices: [1]}}", "not drawn"),
+        ("search: {train.epochs: {choices: [1, 40]}}", "pass --set train.epochs=N"),
+        (
+            "{fixed: {train.epochs: 3}, search: {train.lr: {low: 1, high: 2}}}",
+            "pass --set train.epochs=N",
+        ),
         ("find: {}", "unknown setting find"),
     ],
 )
@@ -151,7 +156,7 @@ def test_a_wrong_space_is_refused(text: str, message: str, tmp_path: Path) -> No
 )
 def test_a_base_that_trials_would_not_follow_is_refused(setting: str, tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(f"{setting}\n")
-    with pytest.raises(ConfigError, match="not searched with; set"):
+    with pytest.raises(ConfigError, match="not searched with; pass --set"):
         load_space("transe", None, tmp_path / "base.yaml")
 
 
