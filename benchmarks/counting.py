@@ -50,6 +50,10 @@ WORTH_COMPILING: Final = 1 << 34
 """Queries x candidates x floats from which a compiler's seconds are repaid."""
 
 
+WORTH_COMPILING_COMPARE: Final = 1 << 28
+"""Truths x candidates from which that is so of comparing them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What was counted for each of N truths, filtered; (N,) each."""
@@ -75,7 +79,7 @@ def count(
     taken = Taken(queries, truth_N, block)
     above_N, equal_N = torch.zeros_like(row_N), torch.zeros_like(row_N)
     finite_B = torch.zeros(len(queries), dtype=torch.int64, device=truth_N.device)
-    large = len(row_N) * len(candidates_C) * COLUMNS >= WORTH_COMPILING
+    large = len(row_N) * len(candidates_C) >= WORTH_COMPILING_COMPARE
     compare = compiled(_compare, truth_N.device) if large else _compare
     for start in range(0, len(candidates_C), block):
         entity_K = candidates_C[start : start + block]

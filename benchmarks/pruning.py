@@ -1,6 +1,6 @@
 """Exact ranking by distances, most candidates decided by bounds.
 
-Imports numpy, torch and benchmarks.{bounds,counting,kernels,native,predictors,queries}; its loops
+Imports numpy, torch and benchmarks.{bounds,counting,native,predictors,queries}; its loops
 are in pruning.cpp.
 
 benchmarks.bounds knows nearly every candidate to be farther or nearer than the truth, by a byte per

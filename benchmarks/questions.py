@@ -1,4 +1,7 @@
-"""Questions as people ask them, by ids or names, as queries of indices. Imports wikidata5m."""
+"""Questions as people ask them, by ids or names, as queries of indices.
+
+Imports polars, benchmarks.predict and wikidata5m.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Penalties on the vectors of a batch, with their gradients, and dropout. Imports torch, scorers.
+"""Penalties on the vectors of a batch, with their gradients, and dropout.
+
+Imports torch and benchmarks.scorers.
 
 A penalty is a sum over rows, so the slices of a row add up, and the gradient of a slice needs no
 other slice.

@@ -1,6 +1,6 @@
 """How training went, epoch by epoch: RUN/log.jsonl, the same as log.csv; TensorBoard if asked for.
 
-Imports msgspec, ujson, benchmarks.{results,schedule} and wikidata5m.
+Imports msgspec, torch, ujson, benchmarks.{results,schedule} and wikidata5m.
 """
 
 from __future__ import annotations

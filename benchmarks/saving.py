@@ -4,7 +4,7 @@
       state.safetensors    tables and optimizer state after an epoch (benchmarks.checkpoint)
       best-<epoch>/        the artefact of the best validation so far; it ends as RUN/embeddings
 
-Imports benchmarks.{checkpoint,embeddings,engines,runlog,schedule} and wikidata5m.
+Imports benchmarks.{checkpoint,embeddings,engines,results,schedule,tensors} and wikidata5m.
 """
 
 from __future__ import annotations

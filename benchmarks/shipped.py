@@ -1,6 +1,6 @@
 """The configurations that come with the package: which dataset each is for, what to expect of it.
 
-Imports msgspec, benchmarks.config and wikidata5m. Figures are in expected.yaml, beside this file.
+Imports benchmarks.config and wikidata5m. Figures are in expected.yaml, beside this file.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """KEPLER as the explorer asks it: its entities are encoded in the background, and then it answers.
 
-Imports benchmarks.answerer, kepler_ke.{predict,predictor,runs} and wikidata5m.
+Imports numpy, benchmarks.answerer, kepler_ke.{predict,predictor,runs} and wikidata5m.
 """
 
 from __future__ import annotations

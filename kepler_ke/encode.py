@@ -1,4 +1,6 @@
-"""Texts to vectors, in length-sorted batches. Imports torch, kepler_ke.{encoder,tokens,world}.
+"""Texts to vectors, in length-sorted batches.
+
+Imports numpy, torch and kepler_ke.{encoder,tokens,world}.
 
 Shapes: M distinct texts, S of one process, D vector width, R relations.
 """

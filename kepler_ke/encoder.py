@@ -1,6 +1,6 @@
 """The text encoder: a Hugging Face masked language model and the relation vectors beside it.
 
-Imports torch, transformers, safetensors, benchmarks.{scorers,tensors},
+Imports msgspec, torch, transformers, safetensors, benchmarks.{scorers,tensors},
 kepler_ke.{config,dkrl,quiet} and wikidata5m.
 
 Shapes: B texts, T tokens, D vector width, M masked positions, V vocabulary, R relations.

@@ -1,7 +1,9 @@
 """Rank triplets by entities' descriptions: which candidates, which filter, which baselines.
 
-Imports numpy, torch, benchmarks, wikidata5m, and kepler_ke's config, data, encode, encoder,
-predictor, runs, tokens and world. Shapes: N triplets, C candidates, D width, R relations.
+Imports numpy, torch, transformers, benchmarks, wikidata5m, and kepler_ke's config, data, encode,
+encoder, predictor, runs, stream, tokens and world.
+
+Shapes: N triplets, C candidates, D width, R relations.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which triplets each update sees: random ones, or those of connected subgraphs.
 
-Imports numpy and kepler_ke.data. Shapes: N triplets, E entities, I ends of triplets (2 N).
+Imports numpy and kepler_ke.{data,tokens}. Shapes: N triplets, E entities, I ends of triplets (2 N).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From arguments to a job: check, write the run folder's beginning, load what training needs.
 
-Imports numpy, torch, wikidata5m and kepler_ke's config, data, encoder, graph, order, runs, step,
-tokens and world.
+Imports numpy, torch, transformers, wikidata5m and kepler_ke's config, data, encoder, graph, order,
+predictor, runs, step, tokens and world.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Entity encodings written to an embeddings artefact as they come: resumable, at any scale.
 
-Imports numpy, torch, benchmarks.embeddings, kepler_ke.{encode,tokens} and wikidata5m.
+Imports numpy, torch, ujson, benchmarks.embeddings, kepler_ke.{encode,encoder,tokens} and
+wikidata5m.
 
 The file is laid out as safetensors lays it out, so that its end size is known before the first
 vector: eight bytes that say how long the header is, the header in JSON, the tensors end to end.

@@ -1,7 +1,7 @@
 """Training in plain torch, CPU and CUDA from one source.
 
 Imports torch, benchmarks.{checkpoint,compiling,config,losses,optim,processes,ranking,regularisers,
-sampling,schedule,scorers}, the other modules of this folder but graphvite, and wikidata5m.
+sampling,schedule,scorers,weights}, the other modules of this folder but graphvite, and wikidata5m.
 
 Shapes: E entities, D floats per entity, G chunks of a batch, B positives of a chunk, K negatives
 that a chunk shares, M gathered rows.

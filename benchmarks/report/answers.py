@@ -1,6 +1,6 @@
 """What models answered best and worst, with names and texts.
 
-Imports benchmarks.{examples,results} and benchmarks.report.
+Imports benchmarks.{datasets,examples,results} and benchmarks.report.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where everything came from: sources, hashes, configurations, seeds, versions, machines.
 
-Imports yaml, benchmarks.{formats,results}, benchmarks.report and wikidata5m.
+Imports yaml, benchmarks.results, benchmarks.report and wikidata5m.
 """
 
 from __future__ import annotations

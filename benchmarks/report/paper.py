@@ -1,6 +1,6 @@
 """Results beside the paper's Tables 4 and 9, where they belong there, and what differs.
 
-Imports benchmarks.{results,tables}, benchmarks.report and wikidata5m.
+Imports benchmarks.{datasets,results,tables}, benchmarks.report and wikidata5m.
 """
 
 from __future__ import annotations

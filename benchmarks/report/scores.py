@@ -1,6 +1,6 @@
 """Results by side, by groups of queries and by epoch. Results that cannot be compared stand apart.
 
-Imports benchmarks.{formats,results,tables}, benchmarks.report and nothing else.
+Imports benchmarks.{datasets,formats,results,tables} and benchmarks.report.
 """
 
 from __future__ import annotations

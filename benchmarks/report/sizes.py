@@ -1,6 +1,6 @@
 """A dataset as the paper describes its own: sizes, categories, inductive parts; and degrees.
 
-Imports numpy, benchmarks.report and wikidata5m. Legend: E entities, R relations.
+Imports numpy, benchmarks.plots, benchmarks.report and wikidata5m. Legend: E entities, R relations.
 """
 
 from __future__ import annotations

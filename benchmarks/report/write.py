@@ -2,7 +2,8 @@
 
     wikidata5m report runs/transe runs/kepler --dataset dataset --out report
 
-Imports benchmarks.{formats,results,speed,tables}, benchmarks.report and wikidata5m.
+Imports benchmarks.{datasets,formats,metrics,results,speed,tables}, benchmarks.report and
+wikidata5m.
 
     OUT/
       index.html                the page, which loads nothing

@@ -1,6 +1,6 @@
 """What `bench speed` shows: a table, the JSON, a bar chart.
 
-Imports matplotlib, ujson, benchmarks.plots, benchmarks.speed.{machine,run} and wikidata5m.
+Imports matplotlib, numpy, benchmarks.plots, benchmarks.speed.{machine,run} and wikidata5m.
 """
 
 from __future__ import annotations

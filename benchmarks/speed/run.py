@@ -1,6 +1,6 @@
 """The main path of `bench speed`: one graph, engines in turn in processes of their own, a report.
 
-Imports psutil, benchmarks.speed.{graph,machine,worker} and wikidata5m.
+Imports msgspec, psutil, benchmarks.speed.{graph,machine,worker} and wikidata5m.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a search may change: a typed YAML file.
 
-Imports msgspec, optuna, ujson, benchmarks.config and wikidata5m.
+Imports msgspec, optuna, benchmarks.config and wikidata5m.
 
 fixed: {model.reciprocal: true}             # the same in every trial
 search:

@@ -209,6 +209,7 @@ def test_compiled_loops_rank_like_eager_ones(
     triplets, known = random_triplets(40), random_triplets(400, seed=1)
     eager = rank_triplets(predictor, triplets, known, np.arange(300), block=64)
     monkeypatch.setattr(counting, "WORTH_COMPILING", 0)
+    monkeypatch.setattr(counting, "WORTH_COMPILING_COMPARE", 0)
     monkeypatch.setattr(pruning, "WORTH_BUILDING", 0)
     found = rank_triplets(predictor, triplets, known, np.arange(300), block=64)
     assert [found_at(found, n) for n in range(40)] == [found_at(eager, n) for n in range(40)]

@@ -1,6 +1,6 @@
 """GraphVite as a process: is it installed, and a run of it.
 
-Imports wikidata5m alone; GraphVite lives in an environment of its own.
+Imports ujson and wikidata5m; GraphVite lives in an environment of its own.
 """
 
 from __future__ import annotations
