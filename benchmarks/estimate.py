@@ -1,6 +1,6 @@
 """What a run will take, told before it starts: memory, disk, and time from batches that are run.
 
-Imports torch, benchmarks.{compiling,config,engines,optim,processes,scorers,validation} and
+Imports torch, benchmarks.{compiling,config,engines,memory,optim,processes,scorers,validation} and
 wikidata5m. How near it comes to what a run then takes is in
 docs/decisions/0017-checkpoints-and-estimates.md.
 """
@@ -21,6 +21,7 @@ from benchmarks.compiling import pays
 from benchmarks.config import RunConfig
 from benchmarks.engines.placement import choose
 from benchmarks.engines.torch_engine import TorchEngine, pick_device
+from benchmarks.memory import free_memory
 from benchmarks.optim import OPTIMIZERS
 from benchmarks.processes import started
 from benchmarks.scorers import get_scorer
@@ -126,7 +127,7 @@ def estimate(config: RunConfig, dataset: Dataset, run: Path) -> Estimate:
     return Estimate(
         device=_in_words(device, home, processes),
         memory=memory,
-        memory_free=_free_memory(),
+        memory_free=free_memory(),
         gpu=gpu,
         gpu_free=torch.cuda.mem_get_info(device)[0] if gpu else None,
         # Old and new of both the checkpoint and the best vectors stand side by side for a moment.
@@ -217,15 +218,6 @@ def _in_words(device: torch.device, home: torch.device, processes: int) -> str:
         return f"cpu, {torch.get_num_threads()} threads; the tables lie in its memory{shared}"
     lie = "in its memory" if home == device else "in host memory"
     return f"{device} ({torch.cuda.get_device_name(device)}); the tables lie {lie}{shared}"
-
-
-def _free_memory() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    found = dict(line.split(":", 1) for line in lines)
-    return int(found["MemAvailable"].split()[0]) << 10
 
 
 def _exceeds(parts: dict[str, int], free: int | None) -> bool:
