@@ -113,7 +113,6 @@ def import_graphvite(
     from benchmarks import run
     from benchmarks.engines.graphvite import main as graphvite
     from wikidata5m.config import override
-    from wikidata5m.files import claim_output
 
     overrides = [override("graphvite.model_file", str(model_file.resolve())), *settings]
     resolved = run.resolve(
@@ -121,14 +120,7 @@ def import_graphvite(
     )
     graphvite.check(resolved, out, resume=resume)
     inputs = [dataset, model_file]
-    claim_output(
-        out,
-        overwrite=overwrite,
-        resume=resume,
-        marker=run.CONFIG,
-        work=run.CHECKPOINT,
-        inputs=inputs,
-    )
+    run.claim(out, inputs, overwrite=overwrite, resume=resume)
     run.train(resolved, out, resume=resume)
     emit(
         {"run": str(out), "config": asdict(resolved)},

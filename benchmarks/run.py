@@ -54,7 +54,7 @@ from wikidata5m.errors import (
     Wikidata5MError,
     telling_of_memory,
 )
-from wikidata5m.files import alone, sha256
+from wikidata5m.files import alone, claim_output, sha256
 from wikidata5m.schema import Part
 
 __all__ = [
@@ -153,6 +153,13 @@ def _on(dataset: Dataset, config: RunConfig, *, begun: bool = False) -> RunConfi
         dataset_hash=dataset.manifest.dataset_hash,
         weights_hash=sha256(file) if file else "",
         train=replace(train, weights=str(file or "")),
+    )
+
+
+def claim(run: Path, inputs: Iterable[Path], *, overwrite: bool, resume: bool) -> None:
+    """Make the folder of a run; see wikidata5m.files.claim_output for what it refuses."""
+    claim_output(
+        run, overwrite=overwrite, resume=resume, marker=CONFIG, work=CHECKPOINT, inputs=inputs
     )
 
 

@@ -111,7 +111,6 @@ def train(
     from benchmarks import run
     from benchmarks.config import find_config
     from benchmarks.engines.graphvite import main as graphvite
-    from wikidata5m.files import claim_output
 
     if seeds and seed is not None:
         raise click.UsageError("--seed and --seeds exclude each other.")
@@ -146,14 +145,7 @@ def train(
         read = (made.start, made.train.weights, made.graphvite.model_file)
         inputs += [Path(path) for path in read if path]
     for folder in runs:
-        claim_output(
-            folder,
-            overwrite=overwrite,
-            resume=resume,
-            marker=run.CONFIG,
-            work=run.CHECKPOINT,
-            inputs=inputs,
-        )
+        run.claim(folder, inputs, overwrite=overwrite, resume=resume)
     done = {folder: run.train(each, folder, resume=resume) for folder, each in runs.items()}
     records = [
         {"run": str(folder), "config": asdict(runs[folder]), "train": asdict(summary)}
