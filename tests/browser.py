@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome")
 PHONE: Final = 390
 DESK: Final = 1280
+PATIENCE: Final = 120_000
+"""Milliseconds: a busy machine is no failure."""
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +40,8 @@ def visit(browser: Browser, url: str, *, width: int = DESK, dark: bool = False) 
         viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
     )
     page = context.new_page()
-    # A busy machine is no failure.
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: _note(problems, message.type, message.text))
     page.on("request", lambda request: _note_foreign(problems, url, request.url))

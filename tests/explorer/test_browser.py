@@ -42,7 +42,6 @@ def address(library: Library, embeddings: Path, kepler: Path) -> Iterator[str]:
 def page(browser: Browser, address: str) -> Iterator[Page]:
     """The first page, on a desk."""
     with visit(browser, address) as opened:
-        opened.set_default_timeout(10_000)
         yield opened
 
 
