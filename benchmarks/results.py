@@ -250,6 +250,8 @@ def load_run_results(run: Path, part: Part | None = None) -> list[Result]:
     if not chosen:
         option = f" --part {part}" if part else ""
         fix = f"run `wikidata5m bench evaluate {run}{option}` (or `kepler evaluate`) first"
+        if any(run.glob("*/config.yaml")):
+            fix = f"it holds runs: name them as {run}/*"
         raise InputError(run, f"no results/*.json{f' on {part}' if part else ''}", fix=fix)
     return chosen
 

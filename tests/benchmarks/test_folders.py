@@ -117,6 +117,11 @@ def test_all_runs_are_looked_at_before_one_is_ranked(
     assert not (copy / "results").exists()
 
 
+def test_a_folder_of_runs_says_how_to_name_them(copy: Path) -> None:
+    refused = invoke("bench", "table", copy.parent, code=1)
+    assert f"it holds runs: name them as {copy.parent}/*" in refused.stderr
+
+
 def test_settings_alone_are_no_run(copy: Path) -> None:
     config = replace(load_config(RunConfig, copy / "config.yaml"), dataset_hash="")
     text = (copy / "config.yaml").read_text()
