@@ -354,7 +354,7 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_there(
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr("transformers.PreTrainedModel.save_pretrained", full)
-    words = {"init": [dataset.path], "export": [run, "--to", "hf"]}[command]
+    words: list[object] = [dataset.path] if command == "init" else [run, "--to", "hf"]
     refused = _call(command, *words, "--out", out, "--overwrite")
     assert refused.exit_code == 1
     assert "the disk is full" in refused.stderr

@@ -89,6 +89,7 @@ def test_a_querys_own_entity_is_among_its_negatives(
 ) -> None:
     job = _job(tmp_path / "run", dataset, encoder, OURS)
     (graph,) = job.graphs
+    assert graph.train
     batch = contrastive_batch(graph.order.batch(0), dataset.num_relations, graph.texts, OURS)
     hidden_QC = false_negatives(graph.train, batch, np.zeros(0, dtype=np.int64)).numpy()
     column_Q = np.searchsorted(batch.answers, batch.asked[0])
