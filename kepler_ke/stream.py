@@ -170,9 +170,18 @@ def _lay_out(
             for x in small.values():
                 stream.write(np.ascontiguousarray(x).tobytes())
             stream.truncate(start + size)
-            if sys.platform != "darwin":  # a full disk is an error here, but a signal in a memmap
-                os.posix_fallocate(stream.fileno(), 0, start + size)
+            _take_room(stream.fileno(), path, start + size)
     return start
+
+
+def _take_room(file: int, path: Path, size: int) -> None:
+    """Raise OSError on a full disk, which would end the process where a memmap is written to."""
+    if sys.platform == "darwin":
+        return
+    try:
+        os.posix_fallocate(file, 0, size)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _vectors(path: Path, start: int, shape: tuple[int, int]) -> npt.NDArray[np.float32]:

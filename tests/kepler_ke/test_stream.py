@@ -62,8 +62,9 @@ def test_room_for_all_vectors_is_taken_at_the_start(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("kepler_ke.stream.os.posix_fallocate", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as error:
         encode_run(run, dataset, tmp_path / "v")
+    assert error.value.filename == str(tmp_path / "v" / TENSORS)
 
 
 def test_vectors_that_another_process_writes_are_not_overwritten(

@@ -60,15 +60,20 @@ def _save_then_die(*args: Any) -> None:
     raise KillError
 
 
+def _killed_at_a_checkpoint(patching: pytest.MonkeyPatch, *args: Any, resume: bool = False) -> None:
+    """`train` until it has written one."""
+    with patching.context() as patch:
+        patch.setattr("kepler_ke.train.save_checkpoint", _save_then_die)
+        with pytest.raises(KillError):
+            train(*args, resume=resume)
+
+
 def test_an_interrupted_run_ends_with_the_same_weights_and_log(
     dataset: Dataset, encoder: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "run"
     for _ in range(2):
-        with monkeypatch.context() as patch:
-            patch.setattr("kepler_ke.train.save_checkpoint", _save_then_die)
-            with pytest.raises(KillError):
-                train(dataset, str(encoder), folder, SHORT, resume=True)
+        _killed_at_a_checkpoint(monkeypatch, dataset, str(encoder), folder, SHORT, resume=True)
     train(dataset, str(encoder), folder, SHORT, resume=True)
     _assert_same(folder / "model", run / "model")
     assert [x["step"] for x in read_log(folder)] == [x["step"] for x in read_log(run)]
@@ -84,10 +89,7 @@ def test_dropout_is_the_same_after_an_interruption(
     (noisy / "config.json").write_text(config.replace('dropout_prob": 0.0', 'dropout_prob": 0.3'))
     short = dataclasses.replace(SHORT, epochs=1, checkpoint_steps=2)
     train(dataset, str(noisy), tmp_path / "whole", short)
-    with monkeypatch.context() as patch:
-        patch.setattr("kepler_ke.train.save_checkpoint", _save_then_die)
-        with pytest.raises(KillError):
-            train(dataset, str(noisy), tmp_path / "cut", short)
+    _killed_at_a_checkpoint(monkeypatch, dataset, str(noisy), tmp_path / "cut", short)
     train(dataset, str(noisy), tmp_path / "cut", short, resume=True)
     _assert_same(tmp_path / "cut" / "model", tmp_path / "whole" / "model")
 
@@ -174,7 +176,6 @@ def test_the_model_kept_is_the_best_that_the_log_knows(
     encoder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     # The best is found after the last checkpoint; what follows on resuming is worse.
     short = dataclasses.replace(SHORT, epochs=1, checkpoint_steps=2, validate_steps=1, log_steps=1)
@@ -212,10 +213,7 @@ def test_a_best_model_that_is_gone_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     short = dataclasses.replace(SHORT, epochs=1, checkpoint_steps=2, validate_steps=1)
-    with monkeypatch.context() as patch:
-        patch.setattr("kepler_ke.train.save_checkpoint", _save_then_die)
-        with pytest.raises(KillError):
-            train(dataset, str(encoder), tmp_path / "run", short)
+    _killed_at_a_checkpoint(monkeypatch, dataset, str(encoder), tmp_path / "run", short)
     shutil.rmtree(tmp_path / "run" / "best")
     train(dataset, str(encoder), tmp_path / "run", short, resume=True)
     assert "the best model so far is gone" in capsys.readouterr().err
@@ -244,10 +242,7 @@ def test_smaller_passes_read_as_many_masked_texts_and_are_what_the_model_says(
     dataset: Dataset, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, short = tmp_path / "run", dataclasses.replace(SHORT, epochs=1, checkpoint_steps=1)
-    with monkeypatch.context() as patch:
-        patch.setattr("kepler_ke.train.save_checkpoint", _save_then_die)
-        with pytest.raises(KillError):
-            train(dataset, str(encoder), run, short)
+    _killed_at_a_checkpoint(monkeypatch, dataset, str(encoder), run, short)
     halves = dataclasses.replace(short, batch=16, accumulate=2)
     for wrong in (halves, dataclasses.replace(halves, mlm_batch=50)):
         with pytest.raises(ConfigError, match=r"goes on with --set mlm_batch=2"):
