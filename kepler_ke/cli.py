@@ -270,6 +270,12 @@ def encode(
     show_default=True,
     help="Draws the sample: the same one for every run.",
 )
+@click.option(
+    "--untrained/--no-untrained",
+    default=True,
+    show_default=True,
+    help="Rank by the encoder before training as well: all candidates are encoded twice.",
+)
 @json_option
 def evaluate(
     run_folder: Path,
@@ -277,6 +283,7 @@ def evaluate(
     part: Part,
     sample: int | None,
     sample_seed: int,
+    untrained: bool,
     as_json: bool,
 ) -> None:
     """Rank triplets from descriptions alone, and compare with the encoder before training.
@@ -286,7 +293,7 @@ def evaluate(
 
     \b
     Example:
-      wikidata5m kepler evaluate runs/kepler --part valid --sample 1000
+      wikidata5m kepler evaluate runs/kepler --part valid --sample 1000 --no-untrained
     """
     from dataclasses import asdict
 
@@ -294,7 +301,9 @@ def evaluate(
     from kepler_ke.evaluate import evaluate_run
 
     data = _dataset(run_folder, dataset)
-    result = evaluate_run(run_folder, data, part, sample=sample, sample_seed=sample_seed)
+    result = evaluate_run(
+        run_folder, data, part, sample=sample, sample_seed=sample_seed, untrained=untrained
+    )
     emit(asdict(result), as_json=as_json, text=markdown_table([result]))
 
 

@@ -99,9 +99,17 @@ def judge(
 
 
 def evaluate_run(
-    run: Path, dataset: Dataset, part: Part, *, sample: int | None = None, sample_seed: int = 0
+    run: Path,
+    dataset: Dataset,
+    part: Part,
+    *,
+    sample: int | None = None,
+    sample_seed: int = 0,
+    untrained: bool = True,
 ) -> Result:
     """Rank a part by the trained encoder and by the one it started from; write and return both.
+
+    Without `untrained` by the trained one alone, which spares half the encoding.
 
     The setting is the run's own: the training part of one overlaps the test part of the other.
     Writes RUN/embeddings/<setting>-<part> and RUN/results/<setting>-<part>.json. `sample` ranks so
@@ -157,7 +165,9 @@ def evaluate_run(
         examples=find_examples(
             predictor, ranks, triplets, dataset, setting, entities, seed=info.seed
         ),
-        baselines=_untrained(run, dataset, info, triplets, known, entities, heads, name),
+        baselines=_untrained(run, dataset, info, triplets, known, entities, heads, name)
+        if untrained
+        else {},
     )
     drawn = f"-sample-{len(triplets)}" if len(triplets) < len(whole) else ""
     drawn += f"-seed-{sample_seed}" if drawn and sample_seed else ""

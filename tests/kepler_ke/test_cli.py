@@ -46,9 +46,12 @@ def test_init_train_evaluate_encode_and_table(dataset: Dataset, tmp_path: Path) 
     ranked = _call("evaluate", run)
     assert ranked.exit_code == 0, ranked.output
     assert "untrained encoder" in ranked.stdout
+    alone = _call("evaluate", run, "--part", "valid", "--no-untrained")
+    assert alone.exit_code == 0, alone.output
+    assert "untrained encoder" not in alone.stdout
     assert "the entities of test, unseen" in ranked.stdout
     kept = {folder.name for folder in (run / "embeddings").iterdir()}
-    assert kept == {"inductive-test", "inductive-test-untrained"}
+    assert kept == {"inductive-test", "inductive-test-untrained", "inductive-valid"}
     encoded = _call("encode", run, "--out", tmp_path / "vectors")
     assert encoded.exit_code == 0, encoded.output
     vectors = load_embeddings(tmp_path / "vectors", dataset_hash=dataset.manifest.dataset_hash)
