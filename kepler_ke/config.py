@@ -80,7 +80,8 @@ class KeplerConfig:
     cnn_dim: int = 768
     """The CNN's width."""
     pooling: Pooling = "first"
-    """An entity's vector: the first token's last hidden state (Eq. 1), or the mean over tokens."""
+    """An entity's vector: the first token's last hidden state (Eq. 1), or the mean over tokens.
+    DKRL's CNN pools in its own way."""
     projection: int = 0
     """The width of a linear layer after pooling; 0 for none."""
     normalize: bool = False

@@ -45,6 +45,9 @@ RELATION_STD: Final = 0.02
 
 # Names of heads that work on any selection of positions, so that V logits per token are spared.
 _HEADS: Final = ("lm_head", "cls")
+_SAMPLE: Final = "A text is to have the same vector beside longer ones."
+_SHIFT: Final = 1e-3
+"""What rounding does not reach."""
 _TYPES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
@@ -291,6 +294,26 @@ def check_tokens(model: PreTrainedModel, tokens: int, source: str) -> None:
         )
 
 
+def padding_shift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> float:
+    """How far padding moves a text's states, as a share of the largest: 0 where the mask hides it.
+
+    FNet takes no mask, Funnel shortens texts, ConvBERT's convolutions reach behind the end.
+    """
+    least = min(8, token_limit(model))
+    ids_1T = tokenizer(_SAMPLE, truncation=True, max_length=least, return_tensors="pt").input_ids
+    behind = min(2 * least, token_limit(model)) - ids_1T.shape[1]
+    padded_1T = functional.pad(ids_1T, (0, behind), value=int(tokenizer.pad_token_id))
+    mask_1T = functional.pad(torch.ones_like(ids_1T), (0, behind))
+    was_training = model.training
+    model.train(mode=False)
+    with torch.no_grad(), quiet():
+        alone = model.base_model(input_ids=ids_1T, attention_mask=torch.ones_like(ids_1T))[0]
+        padded = model.base_model(input_ids=padded_1T, attention_mask=mask_1T)[0]
+    model.train(was_training)
+    moved = (padded[:, : ids_1T.shape[1]] - alone).abs().max() / alone.abs().max()
+    return float(moved)
+
+
 def build_kepler(
     source: str, relations: int, config: KeplerConfig, seed: int
 ) -> tuple[Kepler, PreTrainedTokenizerBase]:
@@ -304,6 +327,14 @@ def build_kepler(
     )
     if config.architecture == "transformer":
         check_tokens(language_model, config.tokens, source)
+        # The fused kernel of flash-attn leaves padding out, and runs on a GPU alone.
+        if config.attention != "flash_attention_2":
+            moved = padding_shift(language_model, tokenizer)
+            if moved > _SHIFT:
+                log(
+                    f"{source}: padding moves a text's vector by {moved:.1%}, so it hangs on the "
+                    "texts it is encoded with; choose an encoder that heeds its attention mask"
+                )
         model = Kepler(language_model, relations, config, seed)
     else:
         model = Kepler(_new_dkrl(language_model, tokenizer, config, seed), relations, config, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,8 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoTokenizer,
     BertJapaneseTokenizer,
+    FNetConfig,
+    FNetForMaskedLM,
     GPT2Config,
     GPT2LMHeadModel,
     MPNetConfig,
@@ -184,6 +187,21 @@ def test_a_model_without_fused_attention_is_read_without(
     )
     with pytest.raises(ConfigError, match=r"checkpointing = true: .*set it to false"):
         build_kepler(str(tmp_path), 3, dataclasses.replace(SHORT, checkpointing=True), seed=1)
+
+
+def test_an_encoder_that_reads_padding_as_text_is_told_of(
+    encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = FNetConfig(
+        vocab_size=600, hidden_size=16, num_hidden_layers=1, intermediate_size=16,
+        max_position_embeddings=40, tpu_short_seq_length=40,
+    )  # fmt: skip
+    FNetForMaskedLM(config).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(encoder).save_pretrained(tmp_path)
+    build_kepler(str(tmp_path), 3, SHORT, seed=1)
+    assert re.search(r"padding moves a text's vector by \d+\.\d%", capsys.readouterr().err)
+    build_kepler(str(encoder), 3, SHORT, seed=1)
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize("pooling", ["first", "mean"])
