@@ -87,8 +87,8 @@ def test_a_built_world_equals_its_truth(world: Path, tmp_path: Path, kind: str) 
 
 
 @pytest.mark.slow
-def test_a_world_of_20000_entities_equals_its_truth(tmp_path: Path) -> None:
-    write_world(WorldConfig(entities=20_000, seed=0), tmp_path / "world")
+def test_a_world_of_10000_entities_equals_its_truth(tmp_path: Path) -> None:
+    write_world(WorldConfig(entities=10_000, seed=0), tmp_path / "world")
     build(dumps(tmp_path / "world"), tmp_path / "data", BuildConfig())
     assert_equals_truth(load(tmp_path / "data"), tmp_path / "world/truth")
 
