@@ -55,6 +55,8 @@ from wikidata5m.errors import (
     telling_of_memory,
 )
 from wikidata5m.files import alone, claim_output, sha256
+from wikidata5m.manifest import Manifest
+from wikidata5m.published import is_wikidata5m, recognise
 from wikidata5m.schema import Part
 
 __all__ = [
@@ -89,17 +91,18 @@ def resolve(
     """The configuration to train by.
 
     From `config` (a shipped name or a file); else the shipped one for this model and a dataset of
-    this name, or for GraphVite that of its own settings on Wikidata5M; else, without a model, that
-    of the run `start`; else the defaults. Then `model`, `engine` and the overrides. Raises
-    ConfigError, and DatasetError when the dataset has nothing to train on.
+    this name or known to be that one, or for GraphVite that of its own settings on Wikidata5M;
+    else, without a model, that of the run `start`; else the defaults. Then `model`, `engine` and
+    the overrides. Raises ConfigError, and DatasetError when the dataset has nothing to train on.
     """
     if model:
         get_scorer(model)
     data = Dataset(dataset)
-    by_name = f"{model}-{data.manifest.name}"
+    names = [f"{model}-{name}" for name in _names(data.manifest)]
     if engine == "graphvite":
-        by_name = f"{model}-wikidata5m-graphvite"
-    file = find_config(config) if config else shipped().get(by_name)
+        names = [f"{model}-wikidata5m-graphvite"]
+    found = (shipped()[name] for name in names if name in shipped())
+    file = find_config(config) if config else next(found, None)
     if start and not (model or config) and (start / CONFIG).is_file():
         # What GraphVite trained goes on here: it starts from no vectors itself.
         file, engine = start / CONFIG, engine or "torch"
@@ -109,9 +112,20 @@ def resolve(
     settings += [f"engine={engine}"] if engine else []
     settings += [override("start", str(start.resolve()))] if start else []
     resolved = load_config(RunConfig, file, [*settings, *overrides])
-    none = f"the defaults, as none is shipped as {by_name}; see `wikidata5m bench list`"
+    none = f"the defaults, as none is shipped as {names[-1]}; see `wikidata5m bench list`"
     log(f"configuration: {file.stem if file else none}")
     return _on(data, resolved)
+
+
+def _names(told: Manifest) -> list[str]:
+    """What a dataset may be called by a shipped configuration: its name, and what it is known as.
+
+    A download is named wikidata5m-v3, a build as its folder was.
+    """
+    known = recognise(told)
+    if known is None:
+        return [told.name]
+    return [told.name, "wikidata5m" if is_wikidata5m(told) else known.name.lower()]
 
 
 def resolve_again(dataset: Path, run: Path) -> RunConfig:

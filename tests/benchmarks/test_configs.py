@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
+import ujson
 import yaml
 from click.testing import CliRunner
 
+from benchmarks import run
 from benchmarks.config import RunConfig, find_config, shipped
 from benchmarks.scorers import SCORERS, get_scorer
 from benchmarks.shipped import EXPECTED, Expectation, dataset_of, in_words, shipped_configurations
+from tests.datasets import make_dataset
 from wikidata5m.cli import main
 from wikidata5m.config import load_config
 from wikidata5m.errors import ConfigError
+from wikidata5m.published import INVENTED
 
 DATASETS = ("wikidata5m", "wikidata5m-graphvite", "fb15k-237", "codex-s", "wn18rr", "umls")
 
@@ -20,6 +28,29 @@ def test_each_model_has_a_configuration_per_dataset() -> None:
     expected = {f"{model}-{data}" for model in SCORERS for data in DATASETS}
     expected |= {"transe-wikidata5m-paper", "transe-wikidata5m-one-negative"}
     assert expected <= set(shipped())
+
+
+@pytest.mark.parametrize(
+    ("changes", "chosen"),
+    [
+        ({"name": "fb15k-237"}, "transe-fb15k-237"),
+        ({"counts": {"entities": 14_541, "relations": 237}}, "transe-fb15k-237"),
+        ({"config": {"release": "v3"}}, "transe-wikidata5m"),
+        ({"config": {"release": "v3"}, "notes": [INVENTED]}, "the defaults, .* as transe-small"),
+        ({}, "the defaults, .* as transe-small"),
+    ],
+)
+def test_a_configuration_is_chosen_by_what_the_dataset_is(
+    changes: dict[str, Any], chosen: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever its folder is called: a download of Wikidata5M is named wikidata5m-v3."""
+    dataset = make_dataset(tmp_path / "data")
+    place = dataset.path / "manifest.json"
+    told = ujson.loads(place.read_text())
+    told = told | changes | {"counts": told["counts"] | changes.get("counts", {})}
+    place.write_text(ujson.dumps(told))
+    run.resolve(dataset.path, model="transe", config=None, overrides=[])
+    assert re.search(f"configuration: {chosen}", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("name", sorted(shipped()))
