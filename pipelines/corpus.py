@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -108,8 +108,9 @@ def make_corpus(
     work = out / WORK
     if resume and (manifest := finished(out, work)):
         check_roles(manifest, ("wikipedia", "texts"), out)
-        made = {"config": manifest.config, "sources": _identity_of(manifest)}
-        check_same(made, asked | {"sources": [one[:3] for one in asked["sources"]]}, out)
+        now_there = _describe(source, files, hashed=False)
+        made = {"config": manifest.config, "sources": _known_by(manifest.sources)}
+        check_same(made, asked | {"sources": _known_by(now_there)}, out)
         log(f"{out}: complete already")
         return manifest
     named = (source.wikipedia, source.wikipedia_index, source.texts)
@@ -155,10 +156,13 @@ def _stamps(source: CorpusInput, files: list[TextFile]) -> dict[str, Any]:
     return of_dump | ({str(texts): [file.changed for file in files]} if texts is not None else {})
 
 
-def _identity_of(manifest: Manifest) -> list[list[Any]]:
+def _known_by(records: Iterable[dict[str, Any]]) -> list[list[Any]]:
+    """What finished sources are known by: a dump by name and size, texts by what they say."""
     return [
-        [each["role"], each.get("files") or file_name(each["path"]), each["bytes"]]
-        for each in manifest.sources
+        [each["role"], each["files"], each["bytes"], each["sha256"]]
+        if each["role"] == "texts"
+        else [each["role"], file_name(each["path"]), each["bytes"]]
+        for each in records
     ]
 
 

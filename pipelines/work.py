@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -81,6 +82,8 @@ def working(
     with alone(work):
         if not resume:
             clear_folder(work, but=work / LOCK)
+            if overwrite:
+                (work / REPLACING).touch()
         try:
             yield
         except KeyboardInterrupt:
@@ -95,7 +98,7 @@ def working(
 def make_room(out: Path, work: Path, *, overwrite: bool) -> None:
     """Delete what the run replaces, now that nothing else can fail.
 
-    What was being deleted when the run was killed is marked, so that a resume deletes the rest.
+    That something is replaced is marked from the start, so that a resume deletes it, or the rest.
     """
     replacing = work / REPLACING
     if overwrite or replacing.exists() or (out / schema.MANIFEST).is_file():
@@ -113,13 +116,30 @@ def finished(out: Path, work: Path) -> Manifest | None:
     return load_manifest(out)
 
 
-def check_same(begun: object, asked: object, out: Path) -> None:
+def check_same(begun: Any, asked: Any, out: Path) -> None:
     """Raise OutputExistsError when the run in `out` was begun with other than is asked for."""
     if begun != asked:
+        told = "; ".join(_differences(begun, asked))
         raise OutputExistsError(
-            f"{out}: was begun with other sources or settings; "
+            f"{out}: was begun with other sources or settings ({told}); "
             "repeat those, or pass --overwrite to start anew"
         )
+
+
+def _differences(begun: Any, asked: Any, name: str = "") -> Iterator[str]:
+    """Each setting and source that is another one; a source is role, name, bytes, version."""
+    if isinstance(begun, dict) and isinstance(asked, dict):
+        for key in dict.fromkeys([*begun, *asked]):
+            yield from _differences(begun.get(key), asked.get(key), f"{name}.{key}".lstrip("."))
+    elif isinstance(begun, list) and isinstance(asked, list) and begun and asked:
+        for one, other in zip_longest(map(_in_words, begun), map(_in_words, asked)):
+            yield from _differences(one, other, name)
+    elif begun != asked:
+        yield f"{name}: {begun} there, {asked} here"
+
+
+def _in_words(item: Any) -> Any:
+    return " ".join(map(str, item)) if isinstance(item, list) else item
 
 
 def check_roles(manifest: Manifest, roles: Collection[str], out: Path) -> None:

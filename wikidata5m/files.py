@@ -44,8 +44,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def _remove(path: Path) -> None:
-    """Delete a file or a folder, if it is there."""
-    if path.is_dir():
+    """Delete a file, a link or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
@@ -131,6 +131,26 @@ def claim_output(
     when replacing it would delete one of the `inputs`, the folder the command runs in or the user's
     home, or when it is a Git repository.
     """
+    _check_place(path, whole=whole)
+    place = path / (work or marker)
+    if (work or marker) and is_held(place / LOCK if place.is_dir() else place):
+        raise _busy(path)
+    if path.exists() and any(path.iterdir()) and not resume:
+        _check_replaceable(path, overwrite=overwrite, marker=marker, inputs=inputs)
+        if not keep:
+            clear_folder(path)
+    path.mkdir(parents=True, exist_ok=True)
+    if resume and not (path / marker).exists() and not all(map(_is_half_written, path.iterdir())):
+        raise OutputExistsError(
+            f"{path}: holds no interrupted run of this command; name the folder of one, or an "
+            "empty folder"
+        )
+    for leftover in [each for each in path.rglob("*") if _is_half_written(each)]:
+        _remove(leftover)
+
+
+def _check_place(path: Path, *, whole: bool) -> None:
+    """Refuse what can be no output folder."""
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise OutputExistsError(f"{path}: not a folder of its own; name another output folder")
     if ":" in "".join(path.parts[:1]):
@@ -140,32 +160,29 @@ def claim_output(
             f"{path}: the command runs in it, so it cannot be replaced as a whole; name a folder "
             "inside it"
         )
-    place = path / (work or marker)
-    if (work or marker) and is_held(place / LOCK if place.is_dir() else place):
-        raise _busy(path)
-    if path.exists() and any(path.iterdir()) and not resume:
-        if not overwrite:
-            begun = bool(marker) and (path / marker).exists()
-            go_on = "pass --resume to go on with the run in it, " if begun else ""
-            raise OutputExistsError(
-                f"{path}: not empty; {go_on}name another folder, or pass --overwrite to replace it"
-            )
-        for needed in (Path.cwd(), _home(), *path.glob(".git"), *inputs):
-            if needed.resolve().is_relative_to(path.resolve()):
-                raise OutputExistsError(
-                    f"{path}: holds {needed}, which --overwrite would delete; "
-                    "name another output folder"
-                )
-        if not keep:
-            shutil.rmtree(path)
-    path.mkdir(parents=True, exist_ok=True)
-    if resume and not (path / marker).exists() and not all(map(_is_half_written, path.iterdir())):
+    if whole and path.is_mount():
         raise OutputExistsError(
-            f"{path}: holds no interrupted run of this command; name the folder of one, or an "
-            "empty folder"
+            f"{path}: a mounted file system, so it cannot be replaced as a whole; name a folder "
+            "inside it"
         )
-    for leftover in [each for each in path.rglob("*") if _is_half_written(each)]:
-        _remove(leftover)
+
+
+def _check_replaceable(path: Path, *, overwrite: bool, marker: str, inputs: Iterable[Path]) -> None:
+    """Refuse to replace what the folder holds, unless it may and can be."""
+    if any(map(is_held, path.glob(f"*/{LOCK}"))):
+        raise _busy(path)
+    if not overwrite:
+        begun = bool(marker) and (path / marker).exists()
+        go_on = "pass --resume to go on with the run in it, " if begun else ""
+        raise OutputExistsError(
+            f"{path}: not empty; {go_on}name another folder, or pass --overwrite to replace it"
+        )
+    for needed in (Path.cwd(), _home(), *path.glob(".git"), *inputs):
+        if needed.resolve().is_relative_to(path.resolve()):
+            raise OutputExistsError(
+                f"{path}: holds {needed}, which --overwrite would delete; "
+                "name another output folder"
+            )
 
 
 @contextmanager
@@ -181,8 +198,8 @@ def alone(work: Path) -> Iterator[None]:
         yield
 
 
-def clear_folder(path: Path, *, but: Path) -> None:
-    """Delete all that the folder holds but one file or folder."""
+def clear_folder(path: Path, *, but: Path | None = None) -> None:
+    """Delete all that the folder holds, but one file or folder; it may be a mount itself."""
     for each in [each for each in path.iterdir() if each != but]:
         _remove(each)
 

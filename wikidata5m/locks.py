@@ -29,11 +29,11 @@ def taken(file: IO[Any]) -> bool:
 
 
 def is_held(path: Path) -> bool:
-    """Whether another process holds this file; of no file nobody does."""
+    """Whether another process holds this file; of what cannot be opened nobody does."""
     try:
         with path.open("r+b") as file:
             return not taken(file)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return False
 
 

@@ -353,4 +353,4 @@ def read_names(
         # Polars makes the lists: a list of Python lists would take it many times as long.
         fields = pl.Series("fields", rows, dtype=pl.String).str.split("\t")
         frame = pl.DataFrame({"id": fields.list.first(), "names": fields.list.slice(1)})
-        yield frame.with_columns(pl.col("names").list.filter(pl.element() != ""))
+        yield frame.with_columns(pl.col("names").list.filter(pl.element().str.strip_chars() != ""))

@@ -117,11 +117,14 @@ def _files(
     from wikidata5m.schema import PARTS, SUPPORT
 
     parts = {part: path for part in (*PARTS, SUPPORT) if (path := named[part])}
-    files = find_files(sources, setting, parts)
+    names = {role: path for role in ROLE if (path := named[role])}
+    # What integers stand for is neither a name nor a text.
+    unread = [role for role in ROLE if no_texts and not role.endswith("_ids")]
+    files = find_files(sources, setting, parts, [*names, *unread])
     if not files.triplet_files():
         raise click.UsageError("Name a folder, a file, or the parts by --train, --valid, --test.")
-    names = {role: path for role in ROLE if (path := named[role])}
-    return replace(files, names=names if no_texts else files.names | names)
+    found = {role: path for role, path in files.names.items() if role not in unread}
+    return replace(files, names=found | names)
 
 
 def _render(manifest: Manifest) -> str:

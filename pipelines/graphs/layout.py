@@ -10,6 +10,7 @@ Imports errors, files and schema.
     NAME_text, entity2text, entity2textlong        texts of entities
     NAME_entity, entities, entity2label, ...       names of entities
     NAME_relation, relations, relation2text, ...   names of relations
+    entities, relations beside another file of names    KG-BERT: ids alone, not read
     train2id, valid2id, test2id                    OpenKE: integers in the order head, tail,
                                                    relation, behind a line with their number
     entity2id, entity_ids, relation2id, ...        what the integers of the triplets stand for
@@ -20,8 +21,8 @@ Endings and compression do not matter.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal
@@ -107,17 +108,21 @@ def find_files(
     sources: Sequence[Path],
     setting: Setting | None = None,
     chosen: Mapping[Part | Support, Path] = MappingProxyType({}),
+    named: Collection[Role] = (),
 ) -> GraphFiles:
     """Tell what each of `sources` is: one folder, or files named as those of such a folder.
 
     `setting` is that of parts whose names state none, and of those `chosen`, which go before what
-    is found. One triplet file of any name is the whole graph. Raises InputError when there is no
-    triplet file, no train part, or two files for one part.
+    is found; the files of the roles `named` are told elsewhere. One triplet file of any name is the
+    whole graph. Raises InputError when there is no triplet file, no train part, or two files for
+    one part.
     """
     if len(sources) == 1 and sources[0].is_dir():
         folder = sources[0]
         paths = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] != ".")
-        files = _sort_out(paths, setting, chosen)
+        lists = _mere_lists(paths)
+        files = _sort_out([p for p in paths if p not in lists], setting, chosen, named)
+        files = replace(files, unknown=(*files.unknown, *lists))
         if not files.triplet_files():
             if (folder / schema.MANIFEST).is_file():
                 raise InputError(
@@ -134,7 +139,7 @@ def find_files(
         missing = next((path for path in sources if not path.is_file()), None)
         if missing is not None:
             raise InputError(missing, why_no_file(missing), fix="name one folder, or files alone")
-        files = _sort_out(sources, setting, chosen)
+        files = _sort_out(sources, setting, chosen, named)
         if files.unknown and not files.triplet_files() and len(files.unknown) == 1:
             return GraphFiles(whole=files.unknown[0], names=files.names)
         if files.unknown:
@@ -146,8 +151,22 @@ def find_files(
     return files
 
 
+def _mere_lists(paths: Sequence[Path]) -> list[Path]:
+    """KG-BERT's entities.txt and relations.txt: ids alone, where another file has the names."""
+    long_texts = any(_stem(path) == "entity2textlong" for path in paths)
+    roles = {path: _role(_stem(path), long_texts=long_texts) for path in paths}
+    return [
+        path
+        for path, role in roles.items()
+        if _stem(path) in ("entities", "relations") and list(roles.values()).count(role) > 1
+    ]
+
+
 def _sort_out(
-    paths: Sequence[Path], setting: Setting | None, chosen: Mapping[Part | Support, Path]
+    paths: Sequence[Path],
+    setting: Setting | None,
+    chosen: Mapping[Part | Support, Path],
+    named: Collection[Role],
 ) -> GraphFiles:
     by_stem = {path: _stem(path) for path in paths}
     inference = any(stem in INFERENCE for stem in by_stem.values() if stem)
@@ -162,7 +181,8 @@ def _sort_out(
         role = _role(stem, long_texts=long_texts)
         if placed:
             parts = splits.setdefault(placed[0], {})
-            _once(parts.get(placed[1]), path)
+            if placed[1] not in chosen:
+                _once(parts.get(placed[1]), path)
             parts[placed[1]] = path
         elif re.fullmatch(r"(.*_)?all_triplets?|triplets|triples|graph", stem):
             _once(whole, path)
@@ -172,7 +192,8 @@ def _sort_out(
             _once(negatives.get(part), path)
             negatives[part] = path
         elif role:
-            _once(names.get(role), path)
+            if role not in named:
+                _once(names.get(role), path)
             names[role] = path
         else:
             unknown.append(path)

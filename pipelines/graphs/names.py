@@ -199,7 +199,7 @@ def _untexted(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_json(path: Path) -> bool:
-    return ".json" in path.suffixes
+    return ".json" in map(str.lower, path.suffixes)
 
 
 def _read_json(path: Path, *, plain: str) -> pl.DataFrame:
@@ -218,6 +218,6 @@ def _read_json(path: Path, *, plain: str) -> pl.DataFrame:
         if isinstance(value, str):
             record = _Record(label=value) if plain == "names" else _Record(text=value)
         found = [record.label or record.name, *(record.alternatives or record.aliases or ())]
-        names.append([name for name in found if name])
+        names.append([name for name in found if name and not name.isspace()])
         texts.append(record.text or record.description or "")
     return pl.DataFrame({"id": list(values), "names": names, "text": texts}, schema=FRAME)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -70,13 +70,14 @@ def resplit(
     )
     inputs = [each.path for each in (dataset, earlier) if each]
     claim_output(out, overwrite=overwrite, inputs=inputs, keep=True)
+    kept = _kept_tables(dataset)
     with progress("split", len(names), "splits") as update:
         made = make_splits(whole, names, config.split, config.seed, update)
     if not made.splits:
         raise ConfigError("; ".join(made.missing))
     # What is to be replaced goes when there is something to put in its place.
     claim_output(out, overwrite=overwrite, inputs=inputs)
-    kept = _link_tables(dataset, out)
+    _link_tables(dataset, out, kept)
     rows = _write_splits(made, out)
     before = dataset.manifest
     sources = (*before.sources, _as_source("dataset", dataset))
@@ -119,26 +120,31 @@ def _by_part(rows: Mapping[str, int]) -> dict[str, int]:
     return {name.removesuffix(".parquet").replace("/", "_"): n for name, n in rows.items()}
 
 
-def _link_tables(dataset: Dataset, out: Path) -> dict[str, FileRecord]:
-    """Put every file that is no split into `out`; their records."""
+def _kept_tables(dataset: Dataset) -> dict[str, FileRecord]:
+    """The record of every file that is no split. Raises DatasetError when one is damaged."""
     kept = {
         name: record
         for name, record in dataset.manifest.files.items()
         if name.partition("/")[0] not in FOLDERS
     }
     for name, record in kept.items():
-        source, target = dataset.path / name, out / name
+        source = dataset.path / name
         if not source.is_file() or source.stat().st_size != record.bytes:
             raise DatasetError(
                 f"{source}: missing or of another size than its manifest says; "
                 f"run `wikidata5m verify {dataset.path}` and build the dataset again"
             )
+    return kept
+
+
+def _link_tables(dataset: Dataset, out: Path, names: Iterable[str]) -> None:
+    for name in names:
+        source, target = dataset.path / name, out / name
         target.parent.mkdir(exist_ok=True)
         try:
             os.link(source, target)
         except OSError:
             shutil.copy2(source, target)
-    return kept
 
 
 def _write_splits(made: Splits, out: Path) -> dict[str, int]:

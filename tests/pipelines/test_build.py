@@ -168,7 +168,7 @@ def test_an_interrupted_build_goes_on_where_it_stopped(world: Path, tmp_path: Pa
     assert "not empty" in again.stderr
     other = CliRunner().invoke(main, [*run, "--resume", "--seed", "5"])
     assert other.exit_code == 1
-    assert "begun with other sources or settings" in other.stderr
+    assert "other sources or settings (config.seed: 0 there, 5 here); repeat" in other.stderr
     assert {path: path.stat().st_ino for path in finished} == stamps
     assert CliRunner().invoke(main, [*run, "--resume", "--workers", "1"]).exit_code == 0
     mended = load(tmp_path / "out").manifest
@@ -256,12 +256,13 @@ def test_a_kill_while_the_old_dataset_goes_leaves_nothing_of_it(
     assert verify(load(out)) == []
 
 
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_who_interrupts_a_build_is_told_how_to_go_on(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
     run = ["build", "--wikidata", str(world / "wikidata.json.bz2")]
     run += ["--wikipedia", str(world / "enwiki.xml.bz2"), "--out", str(tmp_path), "--workers", "1"]
     with monkeypatch.context() as patch:
@@ -270,6 +271,23 @@ def test_who_interrupts_a_build_is_told_how_to_go_on(
     assert stopped.exit_code == 1
     assert "the same command with --resume goes on" in stopped.stderr
     assert CliRunner().invoke(main, [*run, "--resume"]).exit_code == 0
+
+
+def test_a_resume_deletes_what_an_interrupted_overwrite_was_to_replace(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what has no manifest to be known by."""
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "old.parquet").write_text("not of a dataset")
+    run = ["build", "--wikidata", str(world / "wikidata.json.bz2")]
+    run += ["--wikipedia", str(world / "enwiki.xml.bz2"), "--out", str(tmp_path), "--workers", "1"]
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.build.perform_all", interrupt)
+        stopped = CliRunner().invoke(main, [*run, "--overwrite"])
+    assert "with --resume in place of --overwrite goes on" in stopped.stderr
+    assert (tmp_path / "train" / "old.parquet").exists()
+    assert CliRunner().invoke(main, [*run, "--resume"]).exit_code == 0
+    assert verify(load(tmp_path)) == []
 
 
 def test_a_resume_in_what_another_command_made_is_refused(world: Path, tmp_path: Path) -> None:

@@ -190,6 +190,9 @@ def test_an_interrupted_corpus_goes_on_where_it_stopped(
     assert ujson.loads(again.stdout)["counts"]["documents"] == 43
     done = CliRunner().invoke(main, [*run, "--resume"])
     assert (done.exit_code, "complete already" in done.stderr) == (0, True)
+    bad.write_bytes(bad.read_bytes()[::-1])
+    other = CliRunner().invoke(main, [*run, "--resume"])
+    assert "begun with other sources or settings (sources: texts 4" in other.stderr
     bad.unlink()
     late = CliRunner().invoke(main, [*run, "--resume"])
     assert "begun with other sources or settings" in late.stderr

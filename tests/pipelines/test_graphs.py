@@ -293,6 +293,68 @@ def test_parts_by_option_stand_before_what_a_folder_has(tmp_path: Path) -> None:
     assert rows(dataset, "transductive", "train") == sorted(TRAIN)
 
 
+def test_folders_of_kg_bert_are_read(tmp_path: Path) -> None:
+    """Its entities.txt and relations.txt are ids alone; two other files have the names."""
+    folder = tmp_path / "g"
+    folder.mkdir()
+    for part, content in (("train", TRAIN), ("dev", VALID), ("test", TEST)):
+        write(folder / f"{part}.tsv", content)
+    heads = sorted({head for head, _, _ in TRAIN})
+    (folder / "entities.txt").write_text("\n".join(heads))
+    (folder / "relations.txt").write_text(TRAIN[0][1])
+    (folder / "entity2text.txt").write_text(f"{heads[0]}\tName of it\n")
+    (folder / "entity2textlong.txt").write_text(f"{heads[0]}\tA text of it.\n")
+    (folder / "relation2text.txt").write_text(f"{TRAIN[0][1]}\tis so to\n")
+    dataset = imported(tmp_path / "data", folder)
+    assert "Name of it" in dataset.entities["label"].to_list()
+    assert "A text of it." in list(dataset.texts)
+    assert "is so to" in dataset.relations["label"].to_list()
+    assert (
+        "not read: " + str(folder / "entities.txt") in run(folder, "--out", tmp_path / "b").stderr
+    )
+
+
+def test_of_two_files_of_one_kind_an_option_chooses(tmp_path: Path) -> None:
+    folder = tmp_path / "g"
+    folder.mkdir()
+    for name, content in (("train.txt", TRAIN), ("train.tsv", VALID), ("test.txt", TEST)):
+        write(folder / name, content)
+    for name in ("entity2label", "entity_names"):
+        (folder / f"{name}.txt").write_text(f"{TRAIN[0][0]}\tsays {name}\n")
+    refused = run(folder, "--out", tmp_path / "no")
+    assert "holds the same part as" in refused.stderr
+    chosen = ("--train", folder / "train.txt", "--entity-label", folder / "entity_names.txt")
+    dataset = imported(tmp_path / "data", folder, *chosen)
+    assert rows(dataset, "transductive", "train") == sorted(TRAIN)
+    assert "says entity_names" in dataset.entities["label"].to_list()
+    without = imported(tmp_path / "bare", folder, *chosen[:2], "--no-texts")
+    assert not any(label.startswith("says") for label in without.entities["label"])
+
+
+def test_no_texts_leaves_what_integers_stand_for(tmp_path: Path) -> None:
+    folder = tmp_path / "g"
+    folder.mkdir()
+    (folder / "train2id.txt").write_text("1\n0 1 0\n")
+    (folder / "entity2id.txt").write_text("2\n/m/a\t0\n/m/b\t1\n")
+    (folder / "relation2id.txt").write_text("1\n/r/x\t0\n")
+    dataset = imported(tmp_path / "data", folder, "--no-texts")
+    assert named(dataset, dataset.triplets().tolist()) == [("/m/a", "/r/x", "/m/b")]
+
+
+def test_names_of_white_space_are_none_and_endings_may_be_capitals(tmp_path: Path) -> None:
+    write(tmp_path / "g.tsv", TRAIN)
+    entity, other = TRAIN[0][0], TRAIN[0][2]
+    (tmp_path / "names.txt").write_text(f"{entity}\t \tA name\n{other}\t \n")
+    lines = imported(tmp_path / "a", tmp_path / "g.tsv", "--entity-label", tmp_path / "names.txt")
+    (tmp_path / "N.JSON").write_text(
+        ujson.dumps({entity: {"label": " ", "aliases": ["A name"]}, other: " "})
+    )
+    record = imported(tmp_path / "b", tmp_path / "g.tsv", "--entity-label", tmp_path / "N.JSON")
+    for dataset in (lines, record):
+        labels = dict(dataset.entities.select("entity", "label").rows())
+        assert (labels[entity], labels[other]) == ("A name", other)
+
+
 def test_false_triplets_without_a_part_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "g"
     folder.mkdir()

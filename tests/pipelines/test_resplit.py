@@ -201,12 +201,13 @@ def test_what_overwrite_replaces_stays_when_the_dataset_cannot_be_read(
 ) -> None:
     damaged = tmp_path / "damaged"
     shutil.copytree(small.path, damaged)
-    (damaged / "triplets.parquet").unlink()
     out = tmp_path / "out"
     assert run(small.path, "--out", out).exit_code == 0
-    result = run(damaged, "--out", out, "--overwrite")
-    assert (result.exit_code, result.stderr.count("Error")) == (1, 1)
-    assert verify(load(out)) == []
+    for name in ("relations.parquet", "triplets.parquet"):
+        (damaged / name).unlink()
+        result = run(damaged, "--out", out, "--overwrite")
+        assert (result.exit_code, result.stderr.count("Error")) == (1, 1)
+        assert verify(load(out)) == []
 
 
 def test_a_split_that_cannot_be_made_is_an_error_beside_those_that_can(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.datasets import make_dataset
 from wikidata5m import load, schema
 from wikidata5m.console import by_stages, log, muted, progress, table, watched
 from wikidata5m.errors import DatasetError, InputError, OutputExistsError
-from wikidata5m.files import atomic_path, claim_output, read_json, write_json
+from wikidata5m.files import alone, atomic_path, claim_output, read_json, write_json
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
@@ -41,6 +41,39 @@ def test_neither_a_home_nor_a_repository_is_overwritten(
         with pytest.raises(OutputExistsError, match=f"holds {tmp_path / held}, which --overwrite"):
             claim_output((tmp_path / held).parent, overwrite=True)
         assert (tmp_path / held).exists()
+
+
+def test_no_command_overwrites_a_folder_in_which_another_is_at_work(tmp_path: Path) -> None:
+    """Whatever the other one calls the folder that it locks."""
+    (tmp_path / "kept").write_text("x")
+    with (
+        alone(tmp_path / ".build"),
+        pytest.raises(OutputExistsError, match="another process is at work in it"),
+    ):
+        claim_output(tmp_path, overwrite=True)
+    assert (tmp_path / "kept").exists()
+    claim_output(tmp_path, overwrite=True)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_mounted_folder_is_emptied_or_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can delete it or rename another folder to it."""
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    for folder in (out / "deep", elsewhere):
+        folder.mkdir(parents=True)
+        (folder / "file").write_text("x")
+    (out / "link").symlink_to(elsewhere)
+    inode = out.stat().st_ino
+    claim_output(out, overwrite=True)
+    assert out.stat().st_ino == inode
+    assert not any(out.iterdir())
+    assert (elsewhere / "file").exists()
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == out)
+    claim_output(out, overwrite=True)
+    with pytest.raises(OutputExistsError, match="a mounted file system"):
+        claim_output(out, overwrite=True, keep=True, whole=True)
 
 
 def test_an_output_folder_is_never_overwritten_unasked(tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ def put_new(server: Server, sums: str = "sha1sums") -> None:
         server.put(f"{folder}/{name}", body)
         digest = sha1(body) if sums == "sha1sums" else hashlib.md5(body).hexdigest()
         lines += f"{digest}  {name}\n"
-    server.put(f"{folder}/{stamp}-{sums}.txt", lines.encode())
+    # Other lines may be in any encoding.
+    server.put(f"{folder}/{stamp}-{sums}.txt", b"caf\xe9\n" + lines.encode())
     server.put(
         "/wm/dewiki/20240101/dewiki-20240101-pages-articles-multistream.xml.bz2", PAGES, head=False
     )

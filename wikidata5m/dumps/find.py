@@ -216,5 +216,6 @@ def _told(file: _ArchiveFile) -> Told:
 def _sums(url: str, content: bytes) -> dict[str, Told]:
     """Lines of `HASH  NAME`, as sha1sum and md5sum write them."""
     algorithm: Algorithm = "sha1" if "sha1sums" in url else "md5"
-    found = re.findall(rf"(?m)^([0-9a-f]{{{LENGTH[algorithm]}}}) [ *](\S+)$", content.decode())
+    lines = content.decode(errors="replace")
+    found = re.findall(rf"(?m)^([0-9a-f]{{{LENGTH[algorithm]}}}) [ *](\S+)$", lines)
     return {name: (None, Checksum(algorithm=algorithm, value=value)) for value, name in found}

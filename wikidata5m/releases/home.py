@@ -106,6 +106,9 @@ def make_dataset(
                 f"{target}: was read from other files than {source.folder} holds; name another "
                 "folder, or pass --overwrite to read these"
             )
+        if (target / WORK).is_dir():
+            with alone(target / WORK):
+                shutil.rmtree(target / WORK)
         log(f"{target}: complete already")
         return manifest
     inputs = [source.folder] if source.folder else []
