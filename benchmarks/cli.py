@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks.answers_cli import classify, predict
+from benchmarks.options import ranking_options
 from benchmarks.speed.cli import speed
 from benchmarks.training_cli import train
 from benchmarks.tuning.cli import tune
-from wikidata5m.console import SEED, command_line, emit, json_option, output_options, table
+from wikidata5m.console import command_line, emit, json_option, output_options, table
 
 if TYPE_CHECKING:
     from benchmarks.formats import Format
@@ -132,23 +133,7 @@ def import_graphvite(
 @bench.command(short_help="Rank the test triplets, filtered.")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=_FOLDER)
 @click.option("--dataset", type=_FOLDER, help="The dataset, where it is not where RUN says.")
-@click.option(
-    "--part",
-    type=click.Choice(["test", "valid"]),
-    default="test",
-    show_default=True,
-    help="Ranked.",
-)
-@click.option(
-    "--sample",
-    type=click.IntRange(min=1),
-    help="Rank a random sample of so many triplets, with confidence intervals.",
-)
-@click.option(
-    "--sample-seed",
-    type=SEED,
-    help="Draws the sample: the same one for every run.  [default: 0]",
-)
+@ranking_options
 @click.option(
     "--candidates",
     type=click.IntRange(min=1),

@@ -1,4 +1,7 @@
-"""`wikidata5m kepler ...`. Imports click, wikidata5m.console and errors; the rest when run."""
+"""`wikidata5m kepler ...`. Imports click, benchmarks.options, wikidata5m.console and errors.
+
+The rest is imported when a command is run.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.options import ranking_options
 from wikidata5m.console import (
     SEED,
     command_line,
@@ -251,25 +255,7 @@ def encode(
 @kepler.command(short_help="Rank triplets from descriptions alone.")
 @click.argument("run_folder", metavar="RUN", type=_PATH)
 @click.option("--dataset", type=_PATH, help="The dataset, where it is not where RUN says.")
-@click.option(
-    "--part",
-    type=click.Choice(["test", "valid"]),
-    default="test",
-    show_default=True,
-    help="Ranked.",
-)
-@click.option(
-    "--sample",
-    type=click.IntRange(min=1),
-    help="Rank a random sample of so many triplets, with confidence intervals.",
-)
-@click.option(
-    "--sample-seed",
-    type=SEED,
-    default=0,
-    show_default=True,
-    help="Draws the sample: the same one for every run.",
-)
+@ranking_options
 @click.option(
     "--untrained/--no-untrained",
     default=True,
@@ -282,7 +268,7 @@ def evaluate(
     dataset: Path | None,
     part: Part,
     sample: int | None,
-    sample_seed: int,
+    sample_seed: int | None,
     untrained: bool,
     as_json: bool,
 ) -> None:
@@ -300,9 +286,11 @@ def evaluate(
     from benchmarks.formats import markdown_table
     from kepler_ke.evaluate import evaluate_run
 
+    if sample_seed is not None and not sample:
+        raise click.UsageError("--sample-seed draws what --sample asks for.")
     data = _dataset(run_folder, dataset)
     result = evaluate_run(
-        run_folder, data, part, sample=sample, sample_seed=sample_seed, untrained=untrained
+        run_folder, data, part, sample=sample, sample_seed=sample_seed or 0, untrained=untrained
     )
     emit(asdict(result), as_json=as_json, text=markdown_table([result]))
 

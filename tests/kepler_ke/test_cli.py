@@ -49,6 +49,8 @@ def test_init_train_evaluate_encode_and_table(dataset: Dataset, tmp_path: Path) 
     alone = _call("evaluate", run, "--part", "valid", "--no-untrained")
     assert alone.exit_code == 0, alone.output
     assert "untrained encoder" not in alone.stdout
+    drawn = _call("evaluate", run, "--sample-seed", 3)
+    assert (drawn.exit_code, "draws what --sample asks for" in drawn.stderr) == (2, True)
     assert "the entities of test, unseen" in ranked.stdout
     kept = {folder.name for folder in (run / "embeddings").iterdir()}
     assert kept == {"inductive-test", "inductive-test-untrained", "inductive-valid"}
