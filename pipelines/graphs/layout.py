@@ -153,13 +153,13 @@ def find_files(
 
 def _mere_lists(paths: Sequence[Path]) -> list[Path]:
     """KG-BERT's entities.txt and relations.txt: ids alone, where another file has the names."""
-    long_texts = any(_stem(path) == "entity2textlong" for path in paths)
-    roles = {path: _role(_stem(path), long_texts=long_texts) for path in paths}
-    return [
-        path
-        for path, role in roles.items()
-        if _stem(path) in ("entities", "relations") and list(roles.values()).count(role) > 1
-    ]
+    stems = {path: _stem(path) for path in paths}
+    long_texts = "entity2textlong" in stems.values()
+    lists = [path for path, stem in stems.items() if stem in ("entities", "relations")]
+    named = {
+        _role(stem, long_texts=long_texts) for path, stem in stems.items() if path not in lists
+    }
+    return [path for path in lists if _role(stems[path], long_texts=long_texts) in named]
 
 
 def _sort_out(

@@ -312,6 +312,9 @@ def test_folders_of_kg_bert_are_read(tmp_path: Path) -> None:
     assert (
         "not read: " + str(folder / "entities.txt") in run(folder, "--out", tmp_path / "b").stderr
     )
+    (folder / "relation2text.txt").rename(folder / "relations.json")
+    refused = run(folder, "--out", tmp_path / "c")
+    assert "relations.txt: holds the same part as relations.json" in refused.stderr
 
 
 def test_of_two_files_of_one_kind_an_option_chooses(tmp_path: Path) -> None:
