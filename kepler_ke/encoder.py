@@ -305,7 +305,7 @@ def padding_shift(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) ->
     padded_1T = functional.pad(ids_1T, (0, behind), value=int(tokenizer.pad_token_id))
     mask_1T = functional.pad(torch.ones_like(ids_1T), (0, behind))
     was_training = model.training
-    model.train(mode=False)
+    model.train(mode=False)  # `eval` has no types
     with torch.no_grad(), quiet():
         alone = model.base_model(input_ids=ids_1T, attention_mask=torch.ones_like(ids_1T))[0]
         padded = model.base_model(input_ids=padded_1T, attention_mask=mask_1T)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pickle
 import threading
 from pathlib import Path
@@ -65,9 +66,11 @@ def test_a_mounted_folder_is_emptied_or_refused_before_the_work(
         folder.mkdir(parents=True)
         (folder / "file").write_text("x")
     (out / "link").symlink_to(elsewhere)
-    inode = out.stat().st_ino
+    # While it is open, no other folder gets its number.
+    kept = os.open(out, os.O_DIRECTORY)
     claim_output(out, overwrite=True)
-    assert out.stat().st_ino == inode
+    assert os.path.samestat(out.stat(), os.fstat(kept))
+    os.close(kept)
     assert not any(out.iterdir())
     assert (elsewhere / "file").exists()
     monkeypatch.setattr(Path, "is_mount", lambda path: path == out)
